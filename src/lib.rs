@@ -1,0 +1,27 @@
+//! Archiland, archive and trust-services daemon.
+//!
+//! The log is the truth, the object store is the engine, the local index is a view.
+//!
+//! # The life of a document
+//!
+//! ```text
+//! producer → admission → package → digest → store → sequencer → timestamp → receipt → catalog/search
+//! ```
+//!
+//! 1. The HTTP edge ([`api`]) receives a deposit and identifies the agency.
+//! 2. [`admission`] reads it once, under limits, and decides; what was not admitted cannot be stored, by its type.
+//! 3. [`package`] gives the archive its record (the preservation metadata) and its identifier, an ARK.
+//! 4. [`digest`] computes both digests while the bytes pass.
+//! 5. [`store`] makes the payload durable: a shared pack for small ones, an object each for large ones.
+//! 6. [`sequencer`] puts the record into the Merkle log and publishes a signed checkpoint.
+//! 7. [`timestamp`] holds the keys: the log's, the time-stamping authority's and the seal's.
+//! 8. [`receipt`] puts together what the depositor keeps; [`verify`] checks it with no network.
+//! 9. [`views`] feed [`catalog`] and [`search`] from the log; both can be deleted at any time.
+//! 10. [`audit`] re-reads everything and says what it found.
+//!
+//! [`daemon`] wires the rooms together, [`cli`] is one file per command, and [`spec`] holds the formats of others
+//! (C2SP, RFC 3161, RFC 5652, RFC 8785) without a type of ours in them.
+
+pub mod clock;
+pub mod digest;
+pub mod package;

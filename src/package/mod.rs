@@ -1,0 +1,10 @@
+//! The archival package (OAIS AIP): the record that describes an archive for ever, and the identifier that finds it.
+
+mod ark;
+mod record;
+
+pub use ark::{Ark, ArkError};
+pub use record::{
+    Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, Link, Location, Payload, RECORD_BYTES_MAX, Record, RecordError,
+    Scope, TokenIssued, TokenRevoked, entry_of, fresh_salt,
+};
