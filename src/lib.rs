@@ -23,5 +23,6 @@
 //! (C2SP, RFC 3161, RFC 5652, RFC 8785) without a type of ours in them.
 
 pub mod clock;
+pub mod config;
 pub mod digest;
 pub mod package;

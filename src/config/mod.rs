@@ -1,0 +1,318 @@
+//! The configuration: one TOML file, typed, unknown keys refused, every error located and said in French.
+//!
+//! Relative paths are relative to the folder of the file. Secrets never stand in the file: a `*_file` key names the file
+//! that holds them, or systemd passes them as credentials (`$CREDENTIALS_DIRECTORY`).
+
+mod error;
+mod limits;
+mod store;
+mod template;
+
+pub use error::ConfigError;
+pub use limits::{BODY_BYTES_CEILING, Limits};
+pub use store::{S3Config, StoreConfig};
+
+use crate::package::Ark;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The name of the configuration file within an archive's folder.
+pub const FILE_NAME: &str = "archiland.toml";
+
+/// Everything the daemon is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Folder that relative paths are relative to (that of the file).
+    pub base: PathBuf,
+    /// Who the archive is.
+    pub archive: Archive,
+    /// Where the bucket is.
+    pub store: StoreConfig,
+    /// Folder of the views, the lock and the address of the running daemon; can be deleted when the daemon is stopped.
+    pub state: PathBuf,
+    /// Folder of the keys.
+    pub keys: PathBuf,
+    /// The HTTP edge.
+    pub http: Http,
+    /// A limit on everything.
+    pub limits: Limits,
+    /// Files that replace the embedded policies.
+    pub policies: Policies,
+}
+
+/// Who the archive is: these three names are in every identifier and checkpoint, and never change.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Name-assigning authority number of the ARKs; `99999` is reserved for tests.
+    pub naan: String,
+    /// Short name of the log within the ARKs (betanumeric).
+    pub log: String,
+    /// Origin line of the checkpoints and name of the log key (C2SP: unique, schema-less URL).
+    pub origin: String,
+}
+
+/// The HTTP edge.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Address and port to listen on.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// TLS; without it the daemon belongs behind a reverse proxy or on loopback.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// TLS by rustls.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM certificate chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM private key (PKCS#8, SEC1 or PKCS#1).
+    pub key: PathBuf,
+    /// PEM authorities whose client certificates are accepted (optional mutual TLS).
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Files that replace the embedded policies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policies {
+    /// Retention rules, in the form of `policies/retention.toml`.
+    #[serde(default)]
+    pub retention: Option<PathBuf>,
+    /// Document types, in the form of `policies/document-types.toml`.
+    #[serde(default)]
+    pub document_types: Option<PathBuf>,
+}
+
+/// The file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    archive: Archive,
+    store: store::File,
+    #[serde(default)]
+    state: Folder<State>,
+    #[serde(default)]
+    keys: Folder<Keys>,
+    #[serde(default)]
+    http: Http,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    policies: Policies,
+}
+
+/// A section that only names a folder.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+struct Folder<Name: FolderName> {
+    #[serde(default = "default_folder::<Name>")]
+    path: PathBuf,
+    #[serde(skip)]
+    name: std::marker::PhantomData<Name>,
+}
+
+trait FolderName {
+    const NAME: &'static str;
+}
+
+#[derive(Debug)]
+struct State;
+#[derive(Debug)]
+struct Keys;
+
+impl FolderName for State {
+    const NAME: &'static str = "state";
+}
+
+impl FolderName for Keys {
+    const NAME: &'static str = "keys";
+}
+
+fn default_folder<Name: FolderName>() -> PathBuf {
+    PathBuf::from(Name::NAME)
+}
+
+impl<Name: FolderName> Default for Folder<Name> {
+    fn default() -> Self {
+        Self { path: default_folder::<Name>(), name: std::marker::PhantomData }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8470))
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: default_listen(), tls: None }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        Self::parse(&text, path, base)
+    }
+
+    /// Checks a configuration's text; `path` is only named in errors, `base` is where relative paths start.
+    pub fn parse(text: &str, path: &Path, base: &Path) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|e| ConfigError::syntax(path, text, &e))?;
+        let at = |p: PathBuf| base.join(p);
+        let config = Self {
+            base: base.to_owned(),
+            archive: file.archive,
+            store: file.store.checked(base).map_err(|detail| ConfigError::value(path, "store", detail))?,
+            state: at(file.state.path),
+            keys: at(file.keys.path),
+            http: Http {
+                listen: file.http.listen,
+                tls: file.http.tls.map(|tls| Tls {
+                    certificate: at(tls.certificate),
+                    key: at(tls.key),
+                    client_ca: tls.client_ca.map(at),
+                }),
+            },
+            limits: file.limits,
+            policies: Policies {
+                retention: file.policies.retention.map(at),
+                document_types: file.policies.document_types.map(at),
+            },
+        };
+        config.check().map_err(|(key, detail)| ConfigError::value(path, key, detail))?;
+        Ok(config)
+    }
+
+    /// The configuration of a fresh development archive kept whole in `directory`: `bucket/`, `keys/`, `state/`.
+    pub fn for_directory(directory: &Path) -> Self {
+        Self {
+            base: directory.to_owned(),
+            archive: Archive { naan: "99999".into(), log: "d1".into(), origin: "archiland.localhost/d1".into() },
+            store: StoreConfig::Local { path: directory.join("bucket") },
+            state: directory.join(State::NAME),
+            keys: directory.join(Keys::NAME),
+            http: Http::default(),
+            limits: Limits::default(),
+            policies: Policies::default(),
+        }
+    }
+
+    /// The configuration as an annotated file; [`Config::parse`] reads it back to the same values.
+    pub fn to_toml(&self) -> String {
+        template::render(self)
+    }
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        for (key, part) in [("archive.naan", &self.archive.naan), ("archive.log", &self.archive.log)] {
+            if !Ark::part_is_valid(part) {
+                return Err((
+                    key,
+                    "1 à 32 caractères parmi 0123456789bcdfghjkmnpqrstvwxz (sans voyelle ni « l »)".into(),
+                ));
+            }
+        }
+        let origin = &self.archive.origin;
+        let printable = !origin.is_empty() && origin.len() <= 255 && origin.bytes().all(|b| b.is_ascii_graphic());
+        if !printable || origin.contains('+') {
+            return Err(("archive.origin", "1 à 255 caractères ASCII sans espace ni « + »".into()));
+        }
+        self.limits.check()
+    }
+}
+
+/// Reads a secret: from `file` when given, else from the systemd credential `credential`; one final newline is dropped.
+///
+/// `Ok(None)` when there is neither.
+pub fn secret(file: Option<&Path>, credential: &str) -> Result<Option<String>, ConfigError> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    secret_in(file, folder.as_deref(), credential)
+}
+
+fn secret_in(file: Option<&Path>, folder: Option<&Path>, credential: &str) -> Result<Option<String>, ConfigError> {
+    let path = match (file, folder) {
+        (Some(file), _) => file.to_owned(),
+        (None, Some(folder)) if folder.join(credential).is_file() => folder.join(credential),
+        (None, _) => return Ok(None),
+    };
+    let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Secret { path: path.clone(), source })?;
+    let secret = text.strip_suffix('\n').map_or(text.as_str(), |t| t.strip_suffix('\r').unwrap_or(t));
+    if secret.is_empty() {
+        return Err(ConfigError::EmptySecret { path });
+    }
+    Ok(Some(secret.to_owned()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str =
+        "[archive]\nnaan = \"99999\"\nlog = \"d1\"\norigin = \"a.example/d1\"\n[store]\nkind = \"local\"\n";
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("archiland.toml"), Path::new("/srv/archive"))
+    }
+
+    #[test]
+    fn the_minimal_file_has_defaults_next_to_it() {
+        let config = parse(MINIMAL).unwrap();
+        assert_eq!(config.store, StoreConfig::Local { path: "/srv/archive/bucket".into() });
+        assert_eq!(config.state, Path::new("/srv/archive/state"));
+        assert_eq!(config.keys, Path::new("/srv/archive/keys"));
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:8470");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place() {
+        let message = parse(&MINIMAL.replace("[store]", "[store]\ncouleur = 1")).unwrap_err().to_string();
+        assert!(message.contains("archiland.toml, ligne 6"), "{message}");
+        assert!(message.contains("clé inconnue « couleur »"), "{message}");
+        let message = parse(&format!("{MINIMAL}[sauvegarde]\nx = 1\n")).unwrap_err().to_string();
+        assert!(message.contains("sauvegarde") && message.contains("policies"), "{message}");
+    }
+
+    #[test]
+    fn what_is_missing_or_of_the_wrong_kind_is_said_in_french() {
+        let message = parse("[archive]\nnaan = \"1\"\nlog = \"d\"\norigin = \"o\"\n").unwrap_err().to_string();
+        assert!(message.contains("il manque la clé « store »"), "{message}");
+        let message = parse(&format!("{MINIMAL}[limits]\nbody_bytes_max = \"x\"\n")).unwrap_err().to_string();
+        assert!(message.contains("ligne 8") && message.contains("attendu"), "{message}");
+        let message = parse(&format!("{MINIMAL}[limits]\nbody_bytes_max = 99_999_999_999_999\n")).unwrap_err();
+        assert!(message.to_string().contains("limits.body_bytes_max"), "{message}");
+        let message = parse(&MINIMAL.replace("a.example/d1", "a b")).unwrap_err().to_string();
+        assert!(message.contains("archive.origin"), "{message}");
+        let message = parse(&MINIMAL.replace("\"local\"", "\"ftp\"")).unwrap_err().to_string();
+        assert!(message.contains("ftp"), "{message}");
+    }
+
+    #[test]
+    fn what_init_writes_is_read_back() {
+        let mut config = Config::for_directory(Path::new("/srv/archive"));
+        assert_eq!(parse(&config.to_toml()).unwrap(), config);
+        config.store = StoreConfig::S3(S3Config::new("http://127.0.0.1:9000", "archives"));
+        config.http.tls = Some(Tls { certificate: "/c.pem".into(), key: "/k.pem".into(), client_ca: None });
+        assert_eq!(parse(&config.to_toml()).unwrap(), config);
+    }
+
+    #[test]
+    fn secrets_come_from_a_file_or_a_credential() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("s3-access-key");
+        std::fs::write(&file, "clé\n").unwrap();
+        assert_eq!(secret_in(Some(&file), None, "x").unwrap().unwrap(), "clé");
+        assert_eq!(secret_in(None, Some(dir.path()), "s3-access-key").unwrap().unwrap(), "clé");
+        assert_eq!(secret_in(None, Some(dir.path()), "autre").unwrap(), None);
+        assert!(secret_in(Some(&dir.path().join("absent")), None, "x").is_err());
+    }
+}
