@@ -26,3 +26,4 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod package;
+pub mod testing;
