@@ -26,4 +26,5 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod package;
+pub mod spec;
 pub mod testing;
