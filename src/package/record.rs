@@ -9,7 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 /// Length in bytes of a log entry: version, SHA-256 and SHA-512 of the record.
-pub const ENTRY_LEN: usize = 65;
+pub const ENTRY_LEN: usize = 1 + 32 + 64;
 
 /// The longest record accepted, in bytes.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
