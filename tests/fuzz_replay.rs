@@ -1,0 +1,46 @@
+//! Every fuzz target, over every seed and every past crash kept in `tests/fuzz/corpus/`.
+#![allow(clippy::expect_used, clippy::panic)]
+
+#[path = "fuzz/targets.rs"]
+mod targets;
+
+/// A target and its name, which is that of its corpus.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: &[Target] = &[("record", targets::record), ("ark", targets::ark)];
+
+#[test]
+fn every_seed_keeps_its_promise() {
+    for (name, target) in TARGETS {
+        let corpus = format!("tests/fuzz/corpus/{name}");
+        let mut seeds = 0;
+        for seed in std::fs::read_dir(&corpus).expect("a corpus").map(|entry| entry.expect("a seed").path()) {
+            let data = std::fs::read(&seed).expect("a readable seed");
+            if std::panic::catch_unwind(|| target(&data)).is_err() {
+                panic!("target {name} breaks its promise on {}", seed.display());
+            }
+            seeds += 1;
+        }
+        assert!(seeds > 0, "{corpus} is empty");
+    }
+}
+
+/// Cheap neighbours of the seeds, so that a promise broken by a truncated or damaged input shows without cargo-fuzz.
+#[test]
+fn damaged_seeds_keep_the_promise_too() {
+    for (name, target) in TARGETS {
+        for seed in std::fs::read_dir(format!("tests/fuzz/corpus/{name}")).expect("a corpus") {
+            let seed = seed.expect("a seed").path();
+            let data = std::fs::read(&seed).expect("a readable seed");
+            // At most some two hundred places, spread over the seed.
+            for at in (0..data.len()).step_by(data.len() / 200 + 1) {
+                let mut damaged = data.clone();
+                damaged[at] ^= 1 << (at % 8);
+                let cut = &data[..at];
+                if std::panic::catch_unwind(|| (target(&damaged), target(cut))).is_err() {
+                    panic!("target {name} breaks its promise on {} damaged or cut at byte {at}", seed.display());
+                }
+            }
+        }
+    }
+}
