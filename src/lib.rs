@@ -26,5 +26,7 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod package;
+pub mod sequencer;
 pub mod spec;
+pub mod store;
 pub mod testing;

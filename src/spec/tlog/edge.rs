@@ -3,6 +3,7 @@
 use super::tile::{HASH_LEN, LEVEL_MAX, TILE_WIDTH, TileId};
 use super::tree::{TileSet, TreeError};
 use super::{EMPTY_ROOT, Hash, array, node_hash};
+use bytes::Bytes;
 
 /// The right edge of a tree of [`Self::size`] leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,12 @@ impl Edge {
     /// Root of the tree.
     pub fn root(&self) -> Hash {
         self.subtrees.iter().rev().copied().reduce(|right, left| node_hash(&left, &right)).unwrap_or(EMPTY_ROOT)
+    }
+
+    /// The partial tiles themselves: with the tiles that [`Self::append`] gives, enough to prove the leaves it added.
+    pub fn tiles(&self) -> impl Iterator<Item = (TileId, Bytes)> + '_ {
+        let tile = |id: TileId| (id, Bytes::copy_from_slice(&self.partial[usize::from(id.level)]));
+        Self::tiles_needed(self.size).into_iter().map(tile)
     }
 
     /// Adds leaves by their hashes, and gives every tile that is new or grew, once, at its final width; lower levels first.

@@ -1,0 +1,185 @@
+//! Reading the log back from the bucket: what every node, view and auditor can do without the sequencer.
+
+use super::head::CHECKPOINT_KEY;
+use super::staging::checkpoint_of;
+use super::state::{get, record_key, split_frames};
+use super::{LogError, Published};
+use crate::package::RECORD_BYTES_MAX;
+use crate::spec::tlog::Hash;
+use crate::spec::tlog::checkpoint::Checkpoint;
+use crate::spec::tlog::tile::{TILE_WIDTH, TileId, decode_bundle, entries_path};
+use crate::spec::tlog::tree::{TileSet, consistency, inclusion, tiles_for_consistency, tiles_for_inclusion};
+use crate::store::{StoreError, decompress};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStore;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Full tiles and bundles kept in memory; each is at most a few hundred KiB, most are 8 KiB.
+const CACHED_MAX: usize = 256;
+
+/// Objects fetched at once.
+const READS_MAX: usize = 8;
+
+/// Reads checkpoints, tiles, records and proofs.
+#[derive(Debug, Clone)]
+pub struct LogReader {
+    objects: Arc<dyn ObjectStore>,
+    /// Full tiles never change: read once.
+    full: Arc<Mutex<HashMap<String, Bytes>>>,
+}
+
+impl LogReader {
+    /// Reads the log of this bucket.
+    pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects, full: Arc::default() }
+    }
+
+    /// The published signed note and its checkpoint; `None` for a log not begun.
+    pub async fn checkpoint(&self) -> Result<Option<(String, Checkpoint)>, LogError> {
+        let note = match get(&*self.objects, CHECKPOINT_KEY).await {
+            Ok(note) => note,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let checkpoint = checkpoint_of(&note)?;
+        Ok(Some((String::from_utf8_lossy(&note).into_owned(), checkpoint)))
+    }
+
+    /// Size and root of the published log.
+    pub async fn published(&self) -> Result<Published, LogError> {
+        let found = self.checkpoint().await?;
+        Ok(found.map_or(Published { size: 0, root: crate::spec::tlog::EMPTY_ROOT }, |(_, checkpoint)| Published {
+            size: checkpoint.size,
+            root: checkpoint.root,
+        }))
+    }
+
+    /// The bytes of a tile.
+    pub async fn tile(&self, id: TileId) -> Result<Bytes, LogError> {
+        self.fetch(format!("log/{}", id.path()), id.width == TILE_WIDTH).await
+    }
+
+    /// The records of the entries `range`, in order. `size` is a published size not below `range.end`: it tells which
+    /// bundles are partial.
+    pub async fn records(&self, range: Range<u64>, size: u64) -> Result<Vec<Bytes>, LogError> {
+        if range.start >= range.end || range.end > size {
+            return Ok(Vec::new());
+        }
+        let bundles = range.start / 256..(range.end - 1) / 256 + 1;
+        let reads: Vec<_> = bundles.map(|bundle| self.bundle(bundle, size)).collect();
+        let bundles: Vec<Vec<Bytes>> = stream::iter(reads).buffered(READS_MAX).try_collect().await?;
+        let skip = usize::try_from(range.start % 256).unwrap_or(0);
+        let take = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let frames: Vec<Bytes> = bundles.into_iter().flatten().skip(skip).take(take).collect();
+        frames.iter().zip(range.start..).map(|(frame, index)| unframe(frame, index)).collect()
+    }
+
+    /// The record of one entry; `None` beyond the published log.
+    pub async fn record(&self, index: u64, size: u64) -> Result<Option<Bytes>, LogError> {
+        if index >= size {
+            return Ok(None);
+        }
+        let frames = self.bundle(index / 256, size).await?;
+        let place = usize::try_from(index % 256).unwrap_or(usize::MAX);
+        frames.get(place).map(|frame| unframe(frame, index)).transpose()
+    }
+
+    /// The bytes of one log entry.
+    pub async fn entry(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
+        let (bundle, width) = bundle_of(index / 256, size);
+        let key = format!("log/{}", entries_path(bundle, width));
+        let bytes = self.fetch(key.clone(), width == TILE_WIDTH).await?;
+        let entries = decode_bundle(&bytes, width).map_err(|e| located(&key, &e.to_string()))?;
+        let place = usize::try_from(index % 256).unwrap_or(usize::MAX);
+        entries.get(place).map(|entry| entry.to_vec()).ok_or_else(|| located(&key, "entrée manquante"))
+    }
+
+    /// Inclusion proof of an entry in the log of `size` entries.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, LogError> {
+        let tiles = self.tiles(tiles_for_inclusion(index, size)).await?;
+        inclusion(index, size, &tiles).map_err(|e| LogError::Inconsistent(e.to_string()))
+    }
+
+    /// Consistency proof between the logs of `old` and `new` entries.
+    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, LogError> {
+        let tiles = self.tiles(tiles_for_consistency(old, new)).await?;
+        consistency(old, new, &tiles).map_err(|e| LogError::Inconsistent(e.to_string()))
+    }
+
+    async fn tiles(&self, ids: Vec<TileId>) -> Result<TileSet, LogError> {
+        let reads: Vec<_> = ids.into_iter().map(async |id| Ok::<_, LogError>((id, self.tile(id).await?))).collect();
+        let read: Vec<(TileId, Bytes)> = stream::iter(reads).buffered(READS_MAX).try_collect().await?;
+        let mut tiles = TileSet::default();
+        for (id, bytes) in read {
+            tiles.insert(id, bytes).map_err(|e| LogError::Inconsistent(e.to_string()))?;
+        }
+        Ok(tiles)
+    }
+
+    /// The zstd frames of a bundle of records.
+    async fn bundle(&self, bundle: u64, size: u64) -> Result<Vec<Bytes>, LogError> {
+        let (bundle, width) = bundle_of(bundle, size);
+        let key = record_key(bundle, width);
+        let bytes = self.fetch(key.clone(), width == TILE_WIDTH).await?;
+        let frames = split_frames(&bytes).ok_or_else(|| located(&key, "trames illisibles"))?;
+        if frames.len() == usize::from(width) { Ok(frames) } else { Err(located(&key, "nombre d'enregistrements")) }
+    }
+
+    /// A whole object; a partial one that has been replaced by the full one since `size` was read is taken from there.
+    async fn fetch(&self, key: String, is_full: bool) -> Result<Bytes, LogError> {
+        if is_full && let Some(bytes) = self.cached().get(&key) {
+            return Ok(bytes.clone());
+        }
+        let bytes = get(&*self.objects, &key).await?;
+        if is_full {
+            let mut cache = self.cached();
+            if cache.len() >= CACHED_MAX {
+                cache.clear();
+            }
+            cache.insert(key, bytes.clone());
+        }
+        Ok(bytes)
+    }
+
+    fn cached(&self) -> std::sync::MutexGuard<'_, HashMap<String, Bytes>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A bundle's number and width in a log of `size` entries.
+fn bundle_of(bundle: u64, size: u64) -> (u64, u16) {
+    let entries = size.saturating_sub(bundle.saturating_mul(256)).min(256);
+    (bundle, u16::try_from(entries).unwrap_or(TILE_WIDTH))
+}
+
+fn unframe(frame: &Bytes, index: u64) -> Result<Bytes, LogError> {
+    let content = decompress(frame, RECORD_BYTES_MAX);
+    content.map(Bytes::from).map_err(|e| LogError::Inconsistent(format!("enregistrement {index} : {e}")))
+}
+
+fn is_missing(error: &StoreError) -> bool {
+    matches!(error, StoreError::Backend { source, .. } if matches!(**source, object_store::Error::NotFound { .. }))
+}
+
+fn located(key: &str, reason: &str) -> LogError {
+    LogError::Inconsistent(format!("« {key} » : {reason}"))
+}
+
+/// The idempotency digest of a record, when it has one.
+pub(super) fn idempotency_of(record: &[u8]) -> Option<[u8; 32]> {
+    #[derive(serde::Deserialize)]
+    struct Outer {
+        body: Inner,
+    }
+    #[derive(serde::Deserialize)]
+    struct Inner {
+        idempotency: Option<String>,
+    }
+    let outer: Outer = serde_json::from_slice(record).ok()?;
+    let mut digest = [0; 32];
+    hex::decode_to_slice(outer.body.idempotency?, &mut digest).ok()?;
+    Some(digest)
+}

@@ -1,0 +1,282 @@
+//! A large payload on its way to an object of its own: digests, compression and upload each at their own pace, in bounded
+//! memory.
+//!
+//! The object is a zstd file in the seekable format (`contrib/seekable_format` of the zstd project): independent frames
+//! of 4 MiB of content and, last, a skippable frame that lists their sizes. `zstd -d` reads it as any other file.
+
+use super::compress::compress;
+use super::{Store, StoreError, StoredPayload, key};
+use crate::digest::{Digests, Hasher};
+use crate::package::Location;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt, PutPayload, WriteMultipart};
+use std::future::Future;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// Content bytes in each frame but the last.
+pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes in each part of a multipart upload: above S3's minimum of 5 MiB, and 10,000 parts make 78 GiB.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Frames being compressed at once.
+const COMPRESSIONS_MAX: usize = 2;
+
+/// Parts being uploaded at once.
+const PARTS_MAX: usize = 4;
+
+const SKIPPABLE_MAGIC: u32 = 0x184D_2A5E;
+const SEEKABLE_MAGIC: u32 = 0x8F92_EAB1;
+
+/// Bytes of a seek table before and after its entries.
+const TABLE_HEAD: u64 = 8;
+const TABLE_FOOT: u64 = 9;
+const TABLE_ENTRY: u64 = 8;
+
+/// A frame's bytes, and the length of its content.
+type CompressedFrame = (Vec<u8>, u32);
+
+/// One large payload under way.
+#[derive(Debug)]
+pub(super) struct LargeUpload {
+    store: Store,
+    object: Path,
+    /// Content not yet long enough for a frame.
+    frame: BytesMut,
+    /// `None` once the last frame has been sent.
+    hashing: Option<mpsc::Sender<Bytes>>,
+    hashed: JoinHandle<Digests>,
+    compressing: FuturesOrdered<JoinHandle<std::io::Result<CompressedFrame>>>,
+    /// Compressed and content size of each frame done.
+    table: Vec<(u32, u32)>,
+    sink: Sink,
+    size_bytes: u64,
+}
+
+/// Where compressed bytes go: memory until they exceed one part, then a multipart upload.
+#[derive(Debug)]
+enum Sink {
+    Held(Vec<u8>),
+    Parts(Option<WriteMultipart>),
+}
+
+impl LargeUpload {
+    pub(super) fn start(store: &Store, agency: &str) -> Self {
+        let (hashing, mut frames) = mpsc::channel::<Bytes>(COMPRESSIONS_MAX);
+        let hashed = spawn_blocking(move || {
+            let mut hasher = Hasher::new();
+            while let Some(frame) = frames.blocking_recv() {
+                hasher.update(&frame);
+            }
+            hasher.finish()
+        });
+        Self {
+            store: store.clone(),
+            object: key::large_key(agency, Uuid::now_v7()),
+            frame: BytesMut::with_capacity(FRAME_BYTES),
+            hashing: Some(hashing),
+            hashed,
+            compressing: FuturesOrdered::new(),
+            table: Vec::new(),
+            sink: Sink::Held(Vec::new()),
+            size_bytes: 0,
+        }
+    }
+
+    pub(super) async fn write(&mut self, mut chunk: Bytes) -> Result<(), StoreError> {
+        self.size_bytes += chunk.len() as u64;
+        while !chunk.is_empty() {
+            let room = FRAME_BYTES - self.frame.len();
+            self.frame.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
+            if self.frame.len() == FRAME_BYTES {
+                let full = std::mem::replace(&mut self.frame, BytesMut::with_capacity(FRAME_BYTES));
+                self.dispatch(full.freeze()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn finish(mut self: Box<Self>) -> Result<StoredPayload, StoreError> {
+        let last = std::mem::take(&mut self.frame);
+        if !last.is_empty() {
+            self.dispatch(last.freeze()).await?;
+        }
+        self.hashing = None;
+        while !self.compressing.is_empty() {
+            self.upload_next().await?;
+        }
+        let table = encode_table(&self.table);
+        self.push(&table).await?;
+        let length = self.table.iter().map(|&(compressed, _)| u64::from(compressed)).sum::<u64>() + table.len() as u64;
+        self.close().await?;
+        let digests = (&mut self.hashed).await.map_err(|_| StoreError::Closed)?;
+        let location = Location { object: self.object.to_string(), offset: 0, length };
+        Ok(StoredPayload { digests, size_bytes: self.size_bytes, location })
+    }
+
+    /// Sends a frame's content to the hasher and a compressor; first makes room when too many are under way.
+    async fn dispatch(&mut self, content: Bytes) -> Result<(), StoreError> {
+        if let Some(hashing) = &self.hashing {
+            hashing.send(content.clone()).await.map_err(|_| StoreError::Closed)?;
+        }
+        while self.compressing.len() >= COMPRESSIONS_MAX {
+            self.upload_next().await?;
+        }
+        self.compressing.push_back(spawn_blocking(move || {
+            let content_bytes = u32::try_from(content.len()).unwrap_or(u32::MAX);
+            Ok((compress(&content)?, content_bytes))
+        }));
+        Ok(())
+    }
+
+    async fn upload_next(&mut self) -> Result<(), StoreError> {
+        let Some(joined) = self.compressing.next().await else { return Ok(()) };
+        let (bytes, content_bytes) = joined
+            .map_err(|_| StoreError::Closed)?
+            .map_err(|e| StoreError::corrupt(self.object.as_ref(), 0, e.to_string()))?;
+        self.table.push((u32::try_from(bytes.len()).unwrap_or(u32::MAX), content_bytes));
+        self.push(&bytes).await
+    }
+
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Sink::Held(held) = &mut self.sink {
+            held.extend_from_slice(bytes);
+            if held.len() <= PART_BYTES {
+                return Ok(());
+            }
+            let held = std::mem::take(held);
+            let upload = self.limited(self.store.objects.put_multipart(&self.object)).await?;
+            let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+            parts.write(&held);
+            self.sink = Sink::Parts(Some(parts));
+            return Ok(());
+        }
+        if let Sink::Parts(Some(parts)) = &mut self.sink {
+            let wait = timeout(self.store.options.request_timeout, parts.wait_for_capacity(PARTS_MAX));
+            wait.await
+                .map_err(|_| StoreError::Timeout { key: self.object.to_string() })?
+                .map_err(|e| StoreError::backend(self.object.as_ref(), e))?;
+            parts.write(bytes);
+        }
+        Ok(())
+    }
+
+    /// Makes the object visible and durable.
+    async fn close(&mut self) -> Result<(), StoreError> {
+        match &mut self.sink {
+            Sink::Held(held) => {
+                let payload = PutPayload::from(std::mem::take(held));
+                self.limited(self.store.objects.put(&self.object, payload)).await?;
+            }
+            Sink::Parts(parts) => {
+                if let Some(parts) = parts.take() {
+                    // Flushing the last parts of a large object may take longer than one request.
+                    let limit = self.store.options.request_timeout * 4;
+                    timeout(limit, parts.finish())
+                        .await
+                        .map_err(|_| StoreError::Timeout { key: self.object.to_string() })?
+                        .map_err(|e| StoreError::backend(self.object.as_ref(), e))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn limited<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, StoreError> {
+        match timeout(self.store.options.request_timeout, request).await {
+            Ok(answer) => answer.map_err(|e| StoreError::backend(self.object.as_ref(), e)),
+            Err(_) => Err(StoreError::Timeout { key: self.object.to_string() }),
+        }
+    }
+}
+
+/// An interrupted upload gives its parts back to the store.
+impl Drop for LargeUpload {
+    fn drop(&mut self) {
+        if let Sink::Parts(parts) = &mut self.sink
+            && let Some(parts) = parts.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if let Err(error) = parts.abort().await {
+                    tracing::warn!(%error, "un envoi interrompu n'a pas pu être annulé ; le stockage le purgera");
+                }
+            });
+        }
+    }
+}
+
+fn encode_table(frames: &[(u32, u32)]) -> Vec<u8> {
+    let entries = u32::try_from(frames.len()).unwrap_or(u32::MAX);
+    let mut table = Vec::with_capacity(frames.len() * 8 + 17);
+    table.extend_from_slice(&SKIPPABLE_MAGIC.to_le_bytes());
+    table.extend_from_slice(&(entries * 8 + 9).to_le_bytes());
+    for (compressed, content) in frames {
+        table.extend_from_slice(&compressed.to_le_bytes());
+        table.extend_from_slice(&content.to_le_bytes());
+    }
+    table.extend_from_slice(&entries.to_le_bytes());
+    table.push(0);
+    table.extend_from_slice(&SEEKABLE_MAGIC.to_le_bytes());
+    table
+}
+
+/// Length in bytes of the seek table of a payload of `size_bytes`.
+pub(super) fn table_bytes(size_bytes: u64) -> u64 {
+    size_bytes.div_ceil(FRAME_BYTES as u64) * TABLE_ENTRY + TABLE_HEAD + TABLE_FOOT
+}
+
+/// Compressed length of each frame, from the seek table of a payload of `size_bytes` in an object of `length` bytes.
+pub(super) fn decode_table(table: &[u8], size_bytes: u64, length: u64) -> Option<Vec<u32>> {
+    let frames = usize::try_from(size_bytes.div_ceil(FRAME_BYTES as u64)).ok()?;
+    if table.len() as u64 != table_bytes(size_bytes) {
+        return None;
+    }
+    let (head, rest) = table.split_at(8);
+    let (entries, foot) = rest.split_at(frames * 8);
+    let word = |bytes: &[u8]| bytes.first_chunk::<4>().map(|b| u32::from_le_bytes(*b));
+    let expected_foot = word(foot)? as usize == frames && foot.get(5..).and_then(word)? == SEEKABLE_MAGIC;
+    if word(head)? != SKIPPABLE_MAGIC || !expected_foot {
+        return None;
+    }
+    let mut lengths = Vec::with_capacity(frames);
+    let mut left = size_bytes;
+    for entry in entries.chunks_exact(8) {
+        if u64::from(word(&entry[4..])?) != left.min(FRAME_BYTES as u64) {
+            return None;
+        }
+        left -= left.min(FRAME_BYTES as u64);
+        lengths.push(word(entry)?);
+    }
+    let total = lengths.iter().map(|&l| u64::from(l)).sum::<u64>() + table.len() as u64;
+    (total == length).then_some(lengths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_round_trip_and_refusals() {
+        let size = FRAME_BYTES as u64 * 2 + 10;
+        let full = u32::try_from(FRAME_BYTES).unwrap_or(0);
+        let frames = [(100, full), (200, full), (30, 10)];
+        let table = encode_table(&frames);
+        let length = 330 + table.len() as u64;
+        assert_eq!(table.len() as u64, table_bytes(size));
+        assert_eq!(decode_table(&table, size, length), Some(vec![100, 200, 30]));
+        assert_eq!(decode_table(&table, size, length + 1), None);
+        assert_eq!(decode_table(&table, size + 1, length), None);
+        for i in 0..table.len() {
+            let mut bad = table.clone();
+            bad[i] ^= 1;
+            let _ = decode_table(&bad, size, length);
+        }
+    }
+}

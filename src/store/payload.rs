@@ -1,0 +1,87 @@
+//! Storing one payload as it streams in: small ones in memory until their pack, large ones straight to the bucket.
+
+use super::compress::compress;
+use super::large::LargeUpload;
+use super::{Store, StoreError};
+use crate::digest::Digests;
+use crate::package::Location;
+use bytes::{Bytes, BytesMut};
+
+/// Above this size, digests and compression leave the async thread.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What is known of a payload once it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPayload {
+    /// Digests of the original bytes.
+    pub digests: Digests,
+    /// Length in bytes of the original.
+    pub size_bytes: u64,
+    /// Where the bytes are.
+    pub location: Location,
+}
+
+/// Takes a payload's bytes in order. Dropping it before [`PayloadWriter::finish`] leaves nothing behind.
+#[must_use]
+#[derive(Debug)]
+pub struct PayloadWriter {
+    store: Store,
+    agency: String,
+    rule: String,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Small(BytesMut),
+    Large(Box<LargeUpload>),
+}
+
+impl PayloadWriter {
+    pub(super) fn new(store: Store, agency: String, rule: String) -> Self {
+        Self { store, agency, rule, state: State::Small(BytesMut::new()) }
+    }
+
+    /// Takes the next bytes; waits when the store is slower than the sender.
+    pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        match &mut self.state {
+            State::Small(buffer) if buffer.len() + chunk.len() < self.store.options.small_bytes_max => {
+                buffer.extend_from_slice(&chunk);
+                Ok(())
+            }
+            State::Small(buffer) => {
+                let begun = std::mem::take(buffer);
+                let mut large = Box::new(LargeUpload::start(&self.store, &self.agency));
+                large.write(begun.freeze()).await?;
+                large.write(chunk).await?;
+                self.state = State::Large(large);
+                Ok(())
+            }
+            State::Large(large) => large.write(chunk).await,
+        }
+    }
+
+    /// Returns once the payload is durable. A small one waits for its pack: finish several together, not in turn.
+    pub async fn finish(self) -> Result<StoredPayload, StoreError> {
+        match self.state {
+            State::Small(buffer) => store_small(&self.store, &self.agency, &self.rule, buffer.freeze()).await,
+            State::Large(large) => large.finish().await,
+        }
+    }
+}
+
+async fn store_small(store: &Store, agency: &str, rule: &str, content: Bytes) -> Result<StoredPayload, StoreError> {
+    let size_bytes = content.len() as u64;
+    let prepared = if content.len() <= INLINE_BYTES_MAX {
+        prepare(&content)
+    } else {
+        tokio::task::spawn_blocking(move || prepare(&content)).await.map_err(|_| StoreError::Closed)?
+    };
+    let (digests, frame) = prepared.map_err(|e| StoreError::corrupt("payload", 0, e.to_string()))?;
+    let location = store.packer.store(agency, rule, digests.sha256, size_bytes, frame).await?;
+    Ok(StoredPayload { digests, size_bytes, location })
+}
+
+fn prepare(content: &[u8]) -> std::io::Result<(Digests, Vec<u8>)> {
+    Ok((Digests::of(content), compress(content)?))
+}
