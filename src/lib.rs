@@ -22,6 +22,7 @@
 //! [`daemon`] wires the rooms together, [`cli`] is one file per command, and [`spec`] holds the formats of others
 //! (C2SP, RFC 3161, RFC 5652, RFC 8785) without a type of ours in them.
 
+pub mod admission;
 pub mod clock;
 pub mod config;
 pub mod digest;

@@ -9,6 +9,7 @@ mod store;
 mod template;
 
 pub use error::ConfigError;
+pub(crate) use error::in_french;
 pub use limits::{BODY_BYTES_CEILING, Limits};
 pub use store::{S3Config, StoreConfig};
 
