@@ -23,11 +23,14 @@
 //! (C2SP, RFC 3161, RFC 5652, RFC 8785) without a type of ours in them.
 
 pub mod admission;
+pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod package;
+pub mod search;
 pub mod sequencer;
 pub mod spec;
 pub mod store;
 pub mod testing;
+pub mod views;
