@@ -79,6 +79,8 @@ pub fn open(backend: &Backend) -> Result<Arc<dyn ObjectStore>, BackendError> {
 }
 
 fn open_s3(options: &S3Options) -> Result<Arc<dyn ObjectStore>, BackendError> {
+    // The HTTP client wants one even for plain HTTP. Refused when there is one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = ClientOptions::new()
         .with_allow_http(options.allow_http)
         .with_timeout(options.request_timeout)

@@ -33,16 +33,16 @@ pub async fn probe(head: &dyn HeadStore) -> Result<(), ProbeError> {
     for _ in 0..ROUNDS {
         let key = format!("probe/{}", Uuid::now_v7());
         let phantom = Version("\"00000000000000000000000000000000\"".to_owned());
-        if head.swap(&key, Some(&phantom), content(0)).await.is_ok_and(|swap| swap == Swap::Taken) {
+        if head.swap(&key, Some(&phantom), content(&key, 0)).await.is_ok_and(|swap| swap == Swap::Taken) {
             return Err(ProbeError::Lies("mise à jour d'un objet absent acceptée"));
         }
         race(head, &key, None).await?;
         let first = head.read(&key).await?.ok_or(ProbeError::Lies("objet créé puis introuvable"))?.1;
         race(head, &key, Some(&first)).await?;
-        if head.swap(&key, Some(&first), content(0)).await? == Swap::Taken {
+        if head.swap(&key, Some(&first), content(&key, 0)).await? == Swap::Taken {
             return Err(ProbeError::Lies("version périmée acceptée"));
         }
-        if head.swap(&key, None, content(0)).await? == Swap::Taken {
+        if head.swap(&key, None, content(&key, 0)).await? == Swap::Taken {
             return Err(ProbeError::Lies("création d'un objet existant acceptée"));
         }
     }
@@ -51,14 +51,16 @@ pub async fn probe(head: &dyn HeadStore) -> Result<(), ProbeError> {
 
 /// Exactly one of 32 writers may win, and what is read afterwards is what the winner wrote.
 async fn race(head: &dyn HeadStore, key: &str, expected: Option<&Version>) -> Result<(), ProbeError> {
-    let writers = (1..=RACERS).map(|n| async move { (n, head.swap(key, expected, content(n)).await) });
+    let run = Uuid::now_v7().to_string();
+    let run = run.as_str();
+    let writers = (1..=RACERS).map(|n| async move { (n, head.swap(key, expected, content(run, n)).await) });
     let answers = join_all(writers).await;
     let winners: Vec<usize> =
         answers.iter().filter(|(_, answer)| matches!(answer, Ok(Swap::Taken))).map(|(n, _)| *n).collect();
     let unsure = answers.iter().any(|(_, answer)| answer.is_err());
     let (found, _) = head.read(key).await?.ok_or(ProbeError::Lies("objet écrit puis introuvable"))?;
     match winners[..] {
-        [winner] if found == content(winner) => Ok(()),
+        [winner] if found == content(run, winner) => Ok(()),
         // An unanswered or retried request may be the winner.
         [] => Ok(()),
         [_] if unsure => Ok(()),
@@ -67,6 +69,7 @@ async fn race(head: &dyn HeadStore, key: &str, expected: Option<&Version>) -> Re
     }
 }
 
-fn content(writer: usize) -> Bytes {
-    Bytes::from(format!("sonde {writer}\n"))
+/// Never twice the same bytes: an ETag depends on the content, and a second winner would be no lie then.
+fn content(run: &str, writer: usize) -> Bytes {
+    Bytes::from(format!("sonde {run} {writer}\n"))
 }
