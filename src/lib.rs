@@ -33,4 +33,5 @@ pub mod sequencer;
 pub mod spec;
 pub mod store;
 pub mod testing;
+pub mod timestamp;
 pub mod views;

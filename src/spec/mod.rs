@@ -1,4 +1,6 @@
 //! The formats of others, without a type of ours in them: the daemon and the offline verifier share these rooms, and an
 //! auditor can hold each of them against its specification.
 
+pub mod cms;
 pub mod tlog;
+pub mod tsp;

@@ -1,0 +1,306 @@
+//! Every key of an archive, loaded and checked together.
+
+use super::files::{self, KeyFileError, Kind, Source};
+use super::{Sealer, Tsa, development};
+use crate::clock::Clock;
+use crate::spec::cms::path::{self, PathError, Purpose};
+use crate::spec::cms::{Anchors, Certificate, CertificateError, CmsSigner, SignerError};
+use crate::spec::tlog::note::{NoteError, NoteSigner, VerifierKey};
+use der::pem::{LineEnding, encode_string};
+use ring::rand::{SecureRandom, SystemRandom};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
+
+/// The names of the files in the keys' folder. Secrets bear the same names as systemd credentials.
+pub mod names {
+    /// The log's Ed25519 private key, PKCS#8 PEM. Secret.
+    pub const LOG_KEY: &str = "log.key";
+    /// The log's verifier key (C2SP signed-note).
+    pub const LOG_VKEY: &str = "log.vkey";
+    /// The authorities that vouch for the time-stamping authority and the seal, PEM.
+    pub const AUTHORITIES: &str = "ca.pem";
+    /// The time-stamping authority's private key, PKCS#8 PEM. Secret.
+    pub const TSA_KEY: &str = "tsa.key";
+    /// Its certificate, then intermediates if any, PEM.
+    pub const TSA_CERTIFICATE: &str = "tsa.pem";
+    /// The seal's private key, PKCS#8 PEM. Secret.
+    pub const SEAL_KEY: &str = "seal.key";
+    /// Its certificate, then intermediates if any, PEM.
+    pub const SEAL_CERTIFICATE: &str = "seal.pem";
+    /// The HTTP server's private key, PKCS#8 PEM. Secret, optional.
+    pub const SERVER_KEY: &str = "server.key";
+    /// Its certificate, PEM. Optional.
+    pub const SERVER_CERTIFICATE: &str = "server.pem";
+    /// What whoever checks receipts relies on. Public.
+    pub const TRUST: &str = "trust.toml";
+}
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// Not a PKCS#8 PEM key.
+    #[error("« {} » ne contient pas de clé privée PKCS#8 en PEM (« BEGIN PRIVATE KEY ») ; convertissez-la par « openssl pkcs8 -topk8 -nocrypt »", path.display())]
+    NotPkcs8 {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Not a certificate.
+    #[error("« {} » : {source}", path.display())]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: CertificateError,
+    },
+    /// Key and certificate do not go together.
+    #[error("« {} » : {source}. Remettez ensemble la clé et le certificat demandé pour elle", path.display())]
+    Signer {
+        /// The key's file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: SignerError,
+    },
+    /// The certificate is not for this, or its authority is not in `ca.pem`.
+    #[error("« {} » : {source}. Demandez à votre autorité un certificat pour cet usage, et mettez le certificat de cette autorité dans ca.pem", path.display())]
+    Path {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: PathError,
+    },
+    /// The log's key.
+    #[error("« {} » : {source}", path.display())]
+    Log {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: NoteError,
+    },
+    /// `log.vkey` belongs to another key.
+    #[error("« {} » n'est pas la clé publique de log.key (qui donne {expected}). Remettez le bon fichier : changer la clé du journal casse la vérification des reçus déjà remis", path.display())]
+    LogMismatch {
+        /// `log.vkey`.
+        path: PathBuf,
+        /// The verifier key of `log.key`.
+        expected: String,
+    },
+    /// Making keys failed.
+    #[error("la création des clés a échoué : {0}")]
+    Generation(String),
+}
+
+/// The keys of an archive.
+#[derive(Debug)]
+pub struct Keyring {
+    /// Signs checkpoints.
+    pub log: NoteSigner,
+    /// Stamps them.
+    pub tsa: Tsa,
+    /// Seals them.
+    pub seal: Sealer,
+    anchors: Anchors,
+    anchors_pem: String,
+    server: Option<Certificate>,
+}
+
+/// One line of `archiland key list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyEntry {
+    /// `log`, `tsa`, `seal`, `server`, `ca`.
+    pub name: &'static str,
+    /// What the key is, and whose.
+    pub algorithm: String,
+    /// Subject of the certificate, or name of the log's key.
+    pub subject: String,
+    /// End of the certificate's validity (RFC 3339); a log key has none.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub not_after: Option<OffsetDateTime>,
+    /// SHA-256 of the certificate's DER, or of the log's 32-byte public key; hexadecimal.
+    pub fingerprint: String,
+}
+
+impl Keyring {
+    /// Makes a development PKI and a log key named `origin` in `keys_dir`, and loads it. Nothing is ever overwritten.
+    pub fn create_development(keys_dir: &Path, origin: &str, clock: &dyn Clock) -> Result<Self, KeyringError> {
+        let pki = development::make(clock.now())?;
+        let mut seed = [0_u8; 32];
+        let random = SystemRandom::new().fill(&mut seed);
+        random.map_err(|_| KeyringError::Generation("aléa du système indisponible".to_owned()))?;
+        let log_pkcs8 = [ED25519_PKCS8_PREFIX, &seed].concat();
+        let log = NoteSigner::from_pkcs8(origin, &log_pkcs8)
+            .map_err(|source| KeyringError::Log { path: keys_dir.join(names::LOG_KEY), source })?;
+        let trust = trust_toml(&log, &pki.authority_pem)?;
+
+        let secret = |der: &[u8]| {
+            let pem = encode_string("PRIVATE KEY", LineEnding::LF, der);
+            pem.map_err(|error| KeyringError::Generation(error.to_string()))
+        };
+        let files = [
+            (names::LOG_KEY, secret(&log_pkcs8)?, Kind::Secret),
+            (names::LOG_VKEY, format!("{}\n", log.vkey()), Kind::Public),
+            (names::AUTHORITIES, unix_lines(&pki.authority_pem), Kind::Public),
+            (names::TSA_KEY, secret(&pki.tsa.key_pkcs8)?, Kind::Secret),
+            (names::TSA_CERTIFICATE, unix_lines(&pki.tsa.certificate_pem), Kind::Public),
+            (names::SEAL_KEY, secret(&pki.seal.key_pkcs8)?, Kind::Secret),
+            (names::SEAL_CERTIFICATE, unix_lines(&pki.seal.certificate_pem), Kind::Public),
+            (names::SERVER_KEY, secret(&pki.server.key_pkcs8)?, Kind::Secret),
+            (names::SERVER_CERTIFICATE, unix_lines(&pki.server.certificate_pem), Kind::Public),
+            (names::TRUST, trust, Kind::Public),
+        ];
+        files::create_directory(keys_dir)?;
+        // All or nothing as far as one can see: only a race or a full disk leaves a part behind, and then loading says
+        // what is missing.
+        files::refuse_existing(keys_dir, &files.each_ref().map(|(name, ..)| *name))?;
+        for (name, content, kind) in &files {
+            files::create(keys_dir, name, content.as_bytes(), *kind)?;
+        }
+        Self::load_with(keys_dir, None)
+    }
+
+    /// Loads the keys of `keys_dir`; what is not there is looked for among systemd's credentials
+    /// (`$CREDENTIALS_DIRECTORY`).
+    ///
+    /// Checks that keys and certificates match, and that the certificates are for their use and issued under `ca.pem`.
+    /// Says nothing of today's date: signing does.
+    pub fn load(keys_dir: &Path) -> Result<Self, KeyringError> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Self::load_with(keys_dir, credentials.as_deref())
+    }
+
+    /// [`Keyring::load`] with an explicit folder of credentials.
+    pub fn load_with(keys_dir: &Path, credentials: Option<&Path>) -> Result<Self, KeyringError> {
+        let source = Source::new(keys_dir, credentials);
+        let log = load_log(&source)?;
+        let (authorities_path, pem) = source.read(names::AUTHORITIES, Kind::Public)?;
+        let anchors =
+            Anchors::from_pem(&pem).map_err(|source| KeyringError::Certificate { path: authorities_path, source })?;
+        let tsa = load_signer(&source, names::TSA_KEY, names::TSA_CERTIFICATE, &anchors, Purpose::TimeStamping)?;
+        let seal = load_signer(&source, names::SEAL_KEY, names::SEAL_CERTIFICATE, &anchors, Purpose::Signature)?;
+        let server = match load_certificates(&source, names::SERVER_CERTIFICATE) {
+            Ok((_, certificates)) => certificates.into_iter().next(),
+            Err(KeyringError::File(KeyFileError::Missing { .. })) => None,
+            Err(error) => return Err(error),
+        };
+        let anchors_pem = pem_of(&anchors)?;
+        Ok(Self { log, tsa: Tsa::new(tsa), seal: Sealer::new(seal), anchors, anchors_pem, server })
+    }
+
+    /// The authorities of `ca.pem`.
+    pub fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+
+    /// What whoever checks receipts relies on, as `trust.toml`: `origin`, `log_keys`, `anchors` (PEM). Public.
+    pub fn trust_toml(&self) -> Result<String, KeyringError> {
+        trust_toml(&self.log, &self.anchors_pem)
+    }
+
+    /// Every key, for people.
+    pub fn inventory(&self) -> Vec<KeyEntry> {
+        let log = KeyEntry {
+            name: "log",
+            algorithm: "Ed25519".to_owned(),
+            subject: self.log.name().to_owned(),
+            not_after: None,
+            fingerprint: hex::encode(ring::digest::digest(&ring::digest::SHA256, self.log.vkey().public_key())),
+        };
+        let signers = [("tsa", self.tsa.certificate()), ("seal", self.seal.certificate())];
+        let server = self.server.iter().map(|certificate| ("server", certificate));
+        let authorities = self.anchors.certificates().iter().map(|certificate| ("ca", certificate));
+        let certified = signers.into_iter().chain(server).chain(authorities).map(|(name, certificate)| KeyEntry {
+            name,
+            algorithm: certificate.key_algorithm(),
+            subject: certificate.subject().to_owned(),
+            not_after: Some(certificate.not_after()),
+            fingerprint: certificate.fingerprint(),
+        });
+        std::iter::once(log).chain(certified).collect()
+    }
+}
+
+/// PKCS#8 version 1 around the 32-byte private key (RFC 8410 § 7), which openssl reads too.
+const ED25519_PKCS8_PREFIX: &[u8] =
+    &[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+#[derive(Serialize)]
+struct TrustFile<'a> {
+    origin: &'a str,
+    log_keys: [String; 1],
+    anchors: &'a str,
+}
+
+fn trust_toml(log: &NoteSigner, anchors_pem: &str) -> Result<String, KeyringError> {
+    let anchors = unix_lines(anchors_pem);
+    let file = TrustFile { origin: log.name(), log_keys: [log.vkey().to_string()], anchors: &anchors };
+    let text = toml::to_string_pretty(&file).map_err(|error| KeyringError::Generation(error.to_string()))?;
+    Ok(format!("# Ce sur quoi repose la vérification des reçus de cette archive. Rien ici n'est secret.\n{text}"))
+}
+
+fn load_log(source: &Source) -> Result<NoteSigner, KeyringError> {
+    let (vkey_path, vkey) = source.read(names::LOG_VKEY, Kind::Public)?;
+    let vkey = String::from_utf8_lossy(&vkey);
+    let vkey =
+        VerifierKey::parse(vkey.trim()).map_err(|source| KeyringError::Log { path: vkey_path.clone(), source })?;
+    let (key_path, pkcs8) = load_key(source, names::LOG_KEY)?;
+    let log = NoteSigner::from_pkcs8(vkey.name(), pkcs8.secret_pkcs8_der())
+        .map_err(|source| KeyringError::Log { path: key_path, source })?;
+    if log.vkey().to_string() != vkey.to_string() {
+        return Err(KeyringError::LogMismatch { path: vkey_path, expected: log.vkey().to_string() });
+    }
+    Ok(log)
+}
+
+fn load_signer(
+    source: &Source,
+    key: &'static str,
+    certificate: &'static str,
+    anchors: &Anchors,
+    purpose: Purpose,
+) -> Result<CmsSigner, KeyringError> {
+    let (path, mut certificates) = load_certificates(source, certificate)?;
+    let intermediates = certificates.split_off(1);
+    let leaf = certificates.remove(0);
+    // As of the day it was issued: an old archive's keys still load and still say what they are.
+    path::find(&leaf, &intermediates, anchors, leaf.not_before(), purpose)
+        .map_err(|source| KeyringError::Path { path, source })?;
+    let (path, pkcs8) = load_key(source, key)?;
+    CmsSigner::new(pkcs8.secret_pkcs8_der(), leaf, &intermediates)
+        .map_err(|source| KeyringError::Signer { path, source })
+}
+
+/// At least one certificate, the leaf first.
+fn load_certificates(source: &Source, name: &'static str) -> Result<(PathBuf, Vec<Certificate>), KeyringError> {
+    let (path, pem) = source.read(name, Kind::Public)?;
+    match Anchors::from_pem(&pem) {
+        Ok(found) => Ok((path, found.certificates().to_vec())),
+        Err(source) => Err(KeyringError::Certificate { path, source }),
+    }
+}
+
+fn load_key(source: &Source, name: &'static str) -> Result<(PathBuf, PrivatePkcs8KeyDer<'static>), KeyringError> {
+    let (path, pem) = source.read(name, Kind::Secret)?;
+    match PrivatePkcs8KeyDer::from_pem_slice(&pem) {
+        Ok(key) => Ok((path, key)),
+        Err(_) => Err(KeyringError::NotPkcs8 { path }),
+    }
+}
+
+/// The certificates alone: comments and whatever else `ca.pem` holds stay home.
+fn pem_of(anchors: &Anchors) -> Result<String, KeyringError> {
+    let blocks = anchors.certificates().iter().map(|anchor| encode_string("CERTIFICATE", LineEnding::LF, anchor.der()));
+    blocks.collect::<Result<String, _>>().map_err(|error| KeyringError::Generation(error.to_string()))
+}
+
+fn unix_lines(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}

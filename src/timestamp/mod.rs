@@ -1,0 +1,65 @@
+//! The keys of the archive and what they vouch for: the log's notes, time-stamp tokens, seals.
+//!
+//! * [`Keyring`] loads and checks the keys of a folder, or makes a development PKI;
+//! * [`Tsa`] stamps a message with the time (RFC 3161);
+//! * [`Sealer`] seals a document with the archive's name (CMS).
+//!
+//! Both refuse to sign when the clock goes backward or their certificate is out of its validity: a token that says the
+//! wrong time is worse than none.
+
+mod development;
+mod files;
+mod guard;
+mod keyring;
+mod seal;
+mod tsa;
+
+pub use files::KeyFileError;
+pub use keyring::{KeyEntry, Keyring, KeyringError, names};
+pub use seal::Sealer;
+pub use tsa::{DEFAULT_POLICY, Refusal, Tsa};
+
+use crate::spec::cms::CmsError;
+
+/// Why a token or a seal was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampError {
+    /// The clock says an earlier time than one already signed.
+    #[error(
+        "l'horloge a reculé : {at} après {last}. Rien n'est signé tant qu'elle n'a pas rattrapé cette date ; vérifiez la synchronisation du serveur (chronyc tracking)"
+    )]
+    ClockWentBackward {
+        /// The latest time signed by this process.
+        last: String,
+        /// The time asked for.
+        at: String,
+    },
+    /// The certificate is not valid at that time.
+    #[error(
+        "le certificat « {subject} » n'est pas valable à la date du {at} (il l'est du {from} au {to}) ; renouvelez-le"
+    )]
+    CertificateNotValid {
+        /// Whose.
+        subject: String,
+        /// The time asked for.
+        at: String,
+        /// Start of validity.
+        from: String,
+        /// End of validity.
+        to: String,
+    },
+    /// The system's random generator failed.
+    #[error("le générateur d'aléa du système ne répond pas")]
+    Random,
+    /// A policy that is not an object identifier.
+    #[error(
+        "« {0} » n'est pas un identifiant d'objet (attendu : des nombres séparés par des points, comme 1.3.6.1.4.1.32473.1)"
+    )]
+    Policy(String),
+    /// The request cannot be honoured.
+    #[error("demande d'horodatage refusée : {0}")]
+    Request(String),
+    /// Signing failed.
+    #[error(transparent)]
+    Cms(#[from] CmsError),
+}
