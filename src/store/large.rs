@@ -5,7 +5,7 @@
 //! of 4 MiB of content and, last, a skippable frame that lists their sizes. `zstd -d` reads it as any other file.
 
 use super::compress::compress;
-use super::{Store, StoreError, StoredPayload, key};
+use super::{Store, StoreError, key};
 use crate::digest::{Digests, Hasher};
 use crate::package::Location;
 use bytes::{Bytes, BytesMut};
@@ -102,12 +102,19 @@ impl LargeUpload {
         Ok(())
     }
 
-    pub(super) async fn finish(mut self: Box<Self>) -> Result<StoredPayload, StoreError> {
+    /// The last byte has passed: digests and length, while the last frames are still on their way.
+    pub(super) async fn seal(&mut self) -> Result<(Digests, u64), StoreError> {
         let last = std::mem::take(&mut self.frame);
         if !last.is_empty() {
             self.dispatch(last.freeze()).await?;
         }
         self.hashing = None;
+        let digests = (&mut self.hashed).await.map_err(|_| StoreError::Closed)?;
+        Ok((digests, self.size_bytes))
+    }
+
+    /// Sends what is left after [`LargeUpload::seal`] and makes the object visible.
+    pub(super) async fn store(mut self: Box<Self>) -> Result<Location, StoreError> {
         while !self.compressing.is_empty() {
             self.upload_next().await?;
         }
@@ -115,9 +122,7 @@ impl LargeUpload {
         self.push(&table).await?;
         let length = self.table.iter().map(|&(compressed, _)| u64::from(compressed)).sum::<u64>() + table.len() as u64;
         self.close().await?;
-        let digests = (&mut self.hashed).await.map_err(|_| StoreError::Closed)?;
-        let location = Location { object: self.object.to_string(), offset: 0, length };
-        Ok(StoredPayload { digests, size_bytes: self.size_bytes, location })
+        Ok(Location { object: self.object.to_string(), offset: 0, length })
     }
 
     /// Sends a frame's content to the hasher and a compressor; first makes room when too many are under way.

@@ -26,7 +26,7 @@ pub use key::{agency_is_valid, seal_key, timestamp_key};
 pub use large::FRAME_BYTES;
 pub use pace::Pace;
 pub use pack::{Pack, PackBuilder};
-pub use payload::{PayloadWriter, StoredPayload};
+pub use payload::{PayloadWriter, SealedPayload, StoredPayload};
 pub use read::PayloadStream;
 
 use object_store::ObjectStore;

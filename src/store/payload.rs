@@ -61,25 +61,71 @@ impl PayloadWriter {
         }
     }
 
-    /// Returns once the payload is durable. A small one waits for its pack: finish several together, not in turn.
+    /// Ends the payload without making it durable: what has passed can be judged first. See [`SealedPayload::store`].
+    pub async fn seal(self) -> Result<SealedPayload, StoreError> {
+        let Self { store, agency, rule, state } = self;
+        Ok(match state {
+            State::Small(buffer) => {
+                let content = buffer.freeze();
+                let size_bytes = content.len() as u64;
+                let prepared = if content.len() <= INLINE_BYTES_MAX {
+                    prepare(&content)
+                } else {
+                    tokio::task::spawn_blocking(move || prepare(&content)).await.map_err(|_| StoreError::Closed)?
+                };
+                let (digests, frame) = prepared.map_err(|e| StoreError::corrupt("payload", 0, e.to_string()))?;
+                SealedPayload { digests, size_bytes, state: Sealed::Small { store, agency, rule, frame } }
+            }
+            State::Large(mut large) => {
+                let (digests, size_bytes) = large.seal().await?;
+                SealedPayload { digests, size_bytes, state: Sealed::Large(large) }
+            }
+        })
+    }
+
+    /// Seals and stores: returns once the payload is durable.
     pub async fn finish(self) -> Result<StoredPayload, StoreError> {
-        match self.state {
-            State::Small(buffer) => store_small(&self.store, &self.agency, &self.rule, buffer.freeze()).await,
-            State::Large(large) => large.finish().await,
-        }
+        self.seal().await?.store().await
     }
 }
 
-async fn store_small(store: &Store, agency: &str, rule: &str, content: Bytes) -> Result<StoredPayload, StoreError> {
-    let size_bytes = content.len() as u64;
-    let prepared = if content.len() <= INLINE_BYTES_MAX {
-        prepare(&content)
-    } else {
-        tokio::task::spawn_blocking(move || prepare(&content)).await.map_err(|_| StoreError::Closed)?
-    };
-    let (digests, frame) = prepared.map_err(|e| StoreError::corrupt("payload", 0, e.to_string()))?;
-    let location = store.packer.store(agency, rule, digests.sha256, size_bytes, frame).await?;
-    Ok(StoredPayload { digests, size_bytes, location })
+/// A payload that has passed whole and is not durable yet. Dropping it leaves nothing behind.
+#[must_use]
+#[derive(Debug)]
+pub struct SealedPayload {
+    digests: Digests,
+    size_bytes: u64,
+    state: Sealed,
+}
+
+#[derive(Debug)]
+enum Sealed {
+    Small { store: Store, agency: String, rule: String, frame: Vec<u8> },
+    Large(Box<LargeUpload>),
+}
+
+impl SealedPayload {
+    /// Digests of the original bytes.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// Length in bytes of the original.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Returns once the payload is durable. A small one waits for its pack: store several together, not in turn.
+    pub async fn store(self) -> Result<StoredPayload, StoreError> {
+        let Self { digests, size_bytes, state } = self;
+        let location = match state {
+            Sealed::Small { store, agency, rule, frame } => {
+                store.packer.store(&agency, &rule, digests.sha256, size_bytes, frame).await?
+            }
+            Sealed::Large(large) => large.store().await?,
+        };
+        Ok(StoredPayload { digests, size_bytes, location })
+    }
 }
 
 fn prepare(content: &[u8]) -> std::io::Result<(Digests, Vec<u8>)> {
