@@ -7,7 +7,14 @@ mod targets;
 /// A target and its name, which is that of its corpus.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: &[Target] = &[("record", targets::record), ("ark", targets::ark)];
+const TARGETS: &[Target] = &[
+    ("record", targets::record),
+    ("ark", targets::ark),
+    ("pack", targets::pack),
+    ("head", targets::head),
+    ("metadata", targets::metadata),
+    ("multipart", targets::multipart),
+];
 
 #[test]
 fn every_seed_keeps_its_promise() {

@@ -265,7 +265,7 @@ async fn a_store_that_lies_is_refused_at_start_up() {
 struct Signer(NoteSigner);
 
 impl CheckpointSigner for Signer {
-    fn origin(&self) -> &str {
+    fn origin(&self) -> &'static str {
         "test.example/log"
     }
 

@@ -148,6 +148,7 @@ pub struct Payload {
     /// The name it was received under, a single path component.
     pub name: String,
     /// Length in bytes of the original.
+    #[serde(deserialize_with = "safe_integer")]
     pub size_bytes: u64,
     /// SHA-256 of the original, hexadecimal.
     pub sha256: String,
@@ -168,8 +169,10 @@ pub struct Location {
     /// Key of the object: a pack (`….tar.zst`) or an object of its own (`….zst`).
     pub object: String,
     /// First byte of the payload's zstd frame within the object.
+    #[serde(deserialize_with = "safe_integer")]
     pub offset: u64,
     /// Length of that frame in bytes.
+    #[serde(deserialize_with = "safe_integer")]
     pub length: u64,
 }
 
@@ -270,6 +273,17 @@ pub fn fresh_salt() -> Result<String, ring::error::Unspecified> {
     let mut salt = [0; 32];
     ring::rand::SystemRandom::new().fill(&mut salt)?;
     Ok(hex::encode(salt))
+}
+
+/// Reads an integer that canonical JSON can write: its numbers are doubles, exact up to 2^53 - 1 (RFC 7493 §2.2). One
+/// beyond would come back as another.
+pub(crate) fn safe_integer<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    const SAFE_MAX: u64 = (1 << 53) - 1;
+    let number = u64::deserialize(deserializer)?;
+    if number > SAFE_MAX {
+        return Err(serde::de::Error::custom(format_args!("{number} dépasse 2^53 - 1")));
+    }
+    Ok(number)
 }
 
 #[cfg(test)]

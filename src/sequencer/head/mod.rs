@@ -11,6 +11,7 @@ pub use conditional::ConditionalHead;
 pub use local::LocalHead;
 pub use probe::{ProbeError, probe};
 
+use crate::package::safe_integer;
 use crate::spec::tlog::Hash;
 use crate::store::{Backend, StoreError};
 use async_trait::async_trait;
@@ -66,8 +67,10 @@ pub struct Head {
     /// Format version: 1.
     pub v: u8,
     /// Counts the swaps: no two heads are ever the same bytes.
+    #[serde(deserialize_with = "safe_integer")]
     pub generation: u64,
     /// Entries in the log.
+    #[serde(deserialize_with = "safe_integer")]
     pub size: u64,
     /// Root of the tree of that size, hexadecimal.
     #[serde(with = "hex_hash")]
