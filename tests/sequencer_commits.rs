@@ -1,11 +1,11 @@
 //! Promise: what the sequencer acknowledges is in the log, provable, and read back the same, on every kind of bucket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use archiland::package::entry_of;
 use archiland::sequencer::head::{self, HeadStore};
-use archiland::sequencer::{
-    CheckpointSigner, Evidence, LogReader, Sequencer, SequencerOptions, SignError, Submission, SubmitError,
-};
+use archiland::sequencer::{LogReader, Sequencer, SequencerOptions, Submission, SubmitError};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::leaf_hash;
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
@@ -13,20 +13,7 @@ use archiland::store::{Backend, open_backend};
 use bytes::Bytes;
 use object_store::ObjectStore;
 use std::sync::Arc;
-
-/// Signs nothing: these tests are about the log.
-struct Unsigned;
-
-impl CheckpointSigner for Unsigned {
-    fn origin(&self) -> &str {
-        "test.example/log"
-    }
-
-    fn sign(&self, checkpoint: &Checkpoint) -> Result<Evidence, SignError> {
-        let note = format!("{}\n— test AAAA\n", checkpoint.text());
-        Ok(Evidence { note, tsr: Bytes::from_static(b"tsr"), seal: Bytes::from_static(b"seal") })
-    }
-}
+use support::unsigned::Unsigned;
 
 type Bucket = (Arc<dyn ObjectStore>, Arc<dyn HeadStore>);
 

@@ -4,6 +4,7 @@ use super::LogError;
 use super::head::Head;
 use super::pool::{CommittedBatch, Item};
 use super::staging::{Staged, staging_key};
+use super::sweep::replaced;
 use super::state::{LogState, Tail, record_key};
 use crate::spec::tlog::Hash;
 use crate::spec::tlog::checkpoint::Checkpoint;
@@ -46,6 +47,8 @@ pub(super) struct Built {
     /// The log's state once the batch is committed.
     pub(super) next: LogState,
     pub(super) shared: Arc<CommittedBatch>,
+    /// Folders of partial objects that the batch's full ones replace.
+    pub(super) replaced: Vec<String>,
 }
 
 /// Extends `state` by `items`, in order.
@@ -68,6 +71,7 @@ pub(super) fn build(state: &LogState, items: &[Item], signer: &dyn CheckpointSig
     objects.push((timestamp_key(checkpoint.size), evidence.tsr.clone()));
     objects.push((seal_key(checkpoint.size), evidence.seal.clone()));
 
+    let full: Vec<TileId> = new_tiles.iter().map(|(id, _)| *id).filter(TileId::is_full).collect();
     let mut tiles = TileSet::default();
     for (id, bytes) in edge.tiles().chain(new_tiles) {
         tiles.insert(id, bytes).map_err(|e| LogError::Inconsistent(e.to_string()))?;
@@ -82,6 +86,7 @@ pub(super) fn build(state: &LogState, items: &[Item], signer: &dyn CheckpointSig
         },
         staged: Staged { objects, checkpoint: Bytes::from(evidence.note.clone()) },
         next: LogState { head: None, edge, entries, records },
+        replaced: replaced(&full),
         shared: Arc::new(CommittedBatch { size: checkpoint.size, tiles, evidence: Arc::new(evidence) }),
     })
 }

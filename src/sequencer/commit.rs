@@ -9,6 +9,7 @@ use super::recent::Recent;
 use super::retry::retrying;
 use super::staging::Staged;
 use super::state::{LogState, get};
+use super::sweep::sweep;
 use super::{CheckpointSigner, LogError, LogReader, Published, SequencerOptions, SubmitError};
 use crate::spec::tlog::EMPTY_ROOT;
 use crate::store::StoreError;
@@ -17,6 +18,9 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// Newest records looked at when a node starts: two full batches.
+const RECORDS_AT_START: u64 = 8192;
 
 /// Records of other nodes looked at for duplicates after a rebase.
 const FOREIGN_RECORDS_MAX: u64 = 65_536;
@@ -174,8 +178,8 @@ impl Log {
 
     /// Learns the idempotency digests of entries that came since this node last knew the log.
     async fn remember_foreign(&mut self, size: u64) -> Result<(), LogError> {
-        // At start the views catch up before anyone may deposit.
-        let Some(known) = self.known_size else { return Ok(()) };
+        // At start, what a crashed node may have committed without a word; the views know all that is older.
+        let known = self.known_size.unwrap_or_else(|| size.saturating_sub(RECORDS_AT_START));
         if size < known {
             return Err(LogError::Inconsistent(format!("le journal est revenu de {known} à {size} entrées")));
         }
@@ -250,11 +254,12 @@ impl Log {
         items: &[Item],
         deadline: Instant,
     ) -> Result<Done, CommitError> {
-        let Built { head, staged, mut next, shared } = built;
+        let Built { head, staged, mut next, shared, replaced } = built;
         self.known_size = Some(first);
         retrying!(deadline, apply(&*self.objects, &*self.heads, &staged, &mut self.cell))
             .map_err(CommitError::Unknown)?;
         self.discard(&head.staging);
+        sweep(&self.objects, replaced);
         for (item, index) in items.iter().zip(first..) {
             if let Some(digest) = item.idempotency {
                 self.recent.insert(digest, index);

@@ -15,6 +15,7 @@
 mod apply;
 mod batch;
 mod commit;
+mod evidence;
 pub mod head;
 mod pool;
 mod reader;
@@ -23,8 +24,10 @@ mod retry;
 mod run;
 mod staging;
 mod state;
+mod sweep;
 
 pub use batch::{CheckpointSigner, Evidence, SignError};
+pub use evidence::PublishedEvidence;
 pub use reader::LogReader;
 
 use crate::package::{RECORD_BYTES_MAX, entry_of};

@@ -4,10 +4,10 @@ use super::head::CHECKPOINT_KEY;
 use super::staging::checkpoint_of;
 use super::state::{get, record_key, split_frames};
 use super::{LogError, Published};
-use crate::package::RECORD_BYTES_MAX;
+use crate::package::{ENTRY_LEN, RECORD_BYTES_MAX};
 use crate::spec::tlog::Hash;
 use crate::spec::tlog::checkpoint::Checkpoint;
-use crate::spec::tlog::tile::{TILE_WIDTH, TileId, decode_bundle, entries_path};
+use crate::spec::tlog::tile::{TILE_WIDTH, TileId, entries_path};
 use crate::spec::tlog::tree::{TileSet, consistency, inclusion, tiles_for_consistency, tiles_for_inclusion};
 use crate::store::{StoreError, decompress};
 use bytes::Bytes;
@@ -20,13 +20,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Full tiles and bundles kept in memory; each is at most a few hundred KiB, most are 8 KiB.
 const CACHED_MAX: usize = 256;
 
+/// Entries in a full bundle.
+const BUNDLE: u64 = TILE_WIDTH as u64;
+
 /// Objects fetched at once.
 const READS_MAX: usize = 8;
 
 /// Reads checkpoints, tiles, records and proofs.
 #[derive(Debug, Clone)]
 pub struct LogReader {
-    objects: Arc<dyn ObjectStore>,
+    pub(super) objects: Arc<dyn ObjectStore>,
     /// Full tiles never change: read once.
     full: Arc<Mutex<HashMap<String, Bytes>>>,
 }
@@ -59,7 +62,13 @@ impl LogReader {
 
     /// The bytes of a tile.
     pub async fn tile(&self, id: TileId) -> Result<Bytes, LogError> {
-        self.fetch(format!("log/{}", id.path()), id.width == TILE_WIDTH).await
+        let full = TileId { width: TILE_WIDTH, ..id };
+        let partial = (!id.is_full()).then(|| format!("log/{}", id.path()));
+        let bytes = self.fetch(format!("log/{}", full.path()), partial).await?;
+        if bytes.len() < id.byte_len() {
+            return Err(located(&id.path(), "tuile trop courte"));
+        }
+        Ok(bytes.slice(..id.byte_len()))
     }
 
     /// The records of the entries `range`, in order. `size` is a published size not below `range.end`: it tells which
@@ -68,10 +77,10 @@ impl LogReader {
         if range.start >= range.end || range.end > size {
             return Ok(Vec::new());
         }
-        let bundles = range.start / 256..(range.end - 1) / 256 + 1;
+        let bundles = range.start / BUNDLE..(range.end - 1) / BUNDLE + 1;
         let reads: Vec<_> = bundles.map(|bundle| self.bundle(bundle, size)).collect();
         let bundles: Vec<Vec<Bytes>> = stream::iter(reads).buffered(READS_MAX).try_collect().await?;
-        let skip = usize::try_from(range.start % 256).unwrap_or(0);
+        let skip = usize::try_from(range.start % BUNDLE).unwrap_or(0);
         let take = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let frames: Vec<Bytes> = bundles.into_iter().flatten().skip(skip).take(take).collect();
         frames.iter().zip(range.start..).map(|(frame, index)| unframe(frame, index)).collect()
@@ -82,19 +91,20 @@ impl LogReader {
         if index >= size {
             return Ok(None);
         }
-        let frames = self.bundle(index / 256, size).await?;
-        let place = usize::try_from(index % 256).unwrap_or(usize::MAX);
+        let frames = self.bundle(index / BUNDLE, size).await?;
+        let place = usize::try_from(index % BUNDLE).unwrap_or(usize::MAX);
         frames.get(place).map(|frame| unframe(frame, index)).transpose()
     }
 
     /// The bytes of one log entry.
     pub async fn entry(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
-        let (bundle, width) = bundle_of(index / 256, size);
-        let key = format!("log/{}", entries_path(bundle, width));
-        let bytes = self.fetch(key.clone(), width == TILE_WIDTH).await?;
-        let entries = decode_bundle(&bytes, width).map_err(|e| located(&key, &e.to_string()))?;
-        let place = usize::try_from(index % 256).unwrap_or(usize::MAX);
-        entries.get(place).map(|entry| entry.to_vec()).ok_or_else(|| located(&key, "entrée manquante"))
+        let (bundle, width) = (index / BUNDLE, width_of(index / BUNDLE, size));
+        let key = |width| format!("log/{}", entries_path(bundle, width));
+        let bytes = self.fetch(key(TILE_WIDTH), (width < TILE_WIDTH).then(|| key(width))).await?;
+        // Every entry here has one length; a bundle prefixes each with two bytes.
+        let place = usize::try_from(index % BUNDLE).unwrap_or(usize::MAX) * (ENTRY_LEN + 2);
+        let entry = bytes.get(place + 2..place + 2 + ENTRY_LEN);
+        entry.map(<[u8]>::to_vec).ok_or_else(|| located(&key(width), "entrée manquante"))
     }
 
     /// Inclusion proof of an entry in the log of `size` entries.
@@ -119,28 +129,38 @@ impl LogReader {
         Ok(tiles)
     }
 
-    /// The zstd frames of a bundle of records.
+    /// The zstd frames of a bundle of records, those of a log of `size` entries.
     async fn bundle(&self, bundle: u64, size: u64) -> Result<Vec<Bytes>, LogError> {
-        let (bundle, width) = bundle_of(bundle, size);
+        let width = width_of(bundle, size);
+        let partial = (width < TILE_WIDTH).then(|| record_key(bundle, width));
         let key = record_key(bundle, width);
-        let bytes = self.fetch(key.clone(), width == TILE_WIDTH).await?;
-        let frames = split_frames(&bytes).ok_or_else(|| located(&key, "trames illisibles"))?;
-        if frames.len() == usize::from(width) { Ok(frames) } else { Err(located(&key, "nombre d'enregistrements")) }
+        let bytes = self.fetch(record_key(bundle, TILE_WIDTH), partial).await?;
+        let mut frames = split_frames(&bytes).ok_or_else(|| located(&key, "trames illisibles"))?;
+        if frames.len() < usize::from(width) {
+            return Err(located(&key, "enregistrements manquants"));
+        }
+        frames.truncate(usize::from(width));
+        Ok(frames)
     }
 
-    /// A whole object; a partial one that has been replaced by the full one since `size` was read is taken from there.
-    async fn fetch(&self, key: String, is_full: bool) -> Result<Bytes, LogError> {
-        if is_full && let Some(bytes) = self.cached().get(&key) {
+    /// A tile or bundle by the key of its full form and, where it is partial at the size asked for, of its partial form.
+    /// A partial one may have been replaced by the full one since: the caller takes what it needs of it.
+    async fn fetch(&self, full: String, partial: Option<String>) -> Result<Bytes, LogError> {
+        if let Some(bytes) = self.cached().get(&full) {
             return Ok(bytes.clone());
         }
-        let bytes = get(&*self.objects, &key).await?;
-        if is_full {
-            let mut cache = self.cached();
-            if cache.len() >= CACHED_MAX {
-                cache.clear();
+        if let Some(partial) = partial {
+            match get(&*self.objects, &partial).await {
+                Err(error) if is_missing(&error) => {}
+                found => return Ok(found?),
             }
-            cache.insert(key, bytes.clone());
         }
+        let bytes = get(&*self.objects, &full).await?;
+        let mut cache = self.cached();
+        if cache.len() >= CACHED_MAX {
+            cache.clear();
+        }
+        cache.insert(full, bytes.clone());
         Ok(bytes)
     }
 
@@ -149,10 +169,10 @@ impl LogReader {
     }
 }
 
-/// A bundle's number and width in a log of `size` entries.
-fn bundle_of(bundle: u64, size: u64) -> (u64, u16) {
-    let entries = size.saturating_sub(bundle.saturating_mul(256)).min(256);
-    (bundle, u16::try_from(entries).unwrap_or(TILE_WIDTH))
+/// A bundle's width in a log of `size` entries.
+fn width_of(bundle: u64, size: u64) -> u16 {
+    let entries = size.saturating_sub(bundle.saturating_mul(BUNDLE)).min(BUNDLE);
+    u16::try_from(entries).unwrap_or(TILE_WIDTH)
 }
 
 fn unframe(frame: &Bytes, index: u64) -> Result<Bytes, LogError> {
@@ -160,11 +180,11 @@ fn unframe(frame: &Bytes, index: u64) -> Result<Bytes, LogError> {
     content.map(Bytes::from).map_err(|e| LogError::Inconsistent(format!("enregistrement {index} : {e}")))
 }
 
-fn is_missing(error: &StoreError) -> bool {
+pub(super) fn is_missing(error: &StoreError) -> bool {
     matches!(error, StoreError::Backend { source, .. } if matches!(**source, object_store::Error::NotFound { .. }))
 }
 
-fn located(key: &str, reason: &str) -> LogError {
+pub(super) fn located(key: &str, reason: &str) -> LogError {
     LogError::Inconsistent(format!("« {key} » : {reason}"))
 }
 

@@ -12,6 +12,10 @@
 //! a promise proved with somebody else's program is never silently unproved.
 #![allow(dead_code, unreachable_pub, clippy::panic, clippy::print_stderr)]
 
+pub mod faults;
+pub mod fsck;
+pub mod unsigned;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
