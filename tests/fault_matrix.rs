@@ -177,12 +177,12 @@ async fn every_fault_at_every_step() {
         Fate::CrashBefore,
         Fate::CrashAfter,
     ];
-    for at in 0..trace.len() {
+    for (at, request) in trace.iter().enumerate() {
         for fate in fates {
             let bucket = Bucket::new(&Backend::Memory);
             let acknowledged = scenario(&bucket, Once::new(at, fate)).await;
             if let Err(error) = check(&bucket, &acknowledged).await {
-                panic!("{fate:?} at request {at} ({}): {error}", trace[at]);
+                panic!("{fate:?} at request {at} ({request}): {error}");
             }
         }
     }

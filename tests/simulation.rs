@@ -156,7 +156,8 @@ async fn client(world: Arc<World>, slots: Vec<Slot>, name: u8) -> Vec<([u8; 32],
             let sequencer = slot.lock().await.clone();
             if let Some(sequencer) = sequencer {
                 let salt = world.random.below(u64::MAX);
-                let record = format!("{{\"body\":{{\"idempotency\":\"{}\"}},\"salt\":\"{salt}\"}}", hex::encode(digest));
+                let record =
+                    format!("{{\"body\":{{\"idempotency\":\"{}\"}},\"salt\":\"{salt}\"}}", hex::encode(digest));
                 let submission = Submission { record: record.into(), idempotency: Some(digest) };
                 match timeout(Duration::from_secs(8), sequencer.submit(submission)).await {
                     Ok(Ok(committed)) => break committed.index,

@@ -28,8 +28,7 @@ impl LogReader {
         let (seal, tsr) = futures::try_join!(async { get(&*self.objects, &seal_key(size)).await }, async {
             get(&*self.objects, &timestamp_key(size)).await
         },)?;
-        let note = x;
-        let note = String::from_utf8(note).map_err(|_| located(&seal_key(size), "note illisible"))?;
+        let note = sealed_note(&seal).ok_or_else(|| located(&seal_key(size), "sceau illisible"))?;
         Ok(Some(PublishedEvidence { size, evidence: Evidence { note, tsr, seal } }))
     }
 

@@ -218,7 +218,9 @@ fn store(key: &str, error: Error) -> StoreError {
 impl HeadStore for FaultyHeads {
     async fn read(&self, key: &str) -> std::result::Result<Option<(Bytes, Version)>, StoreError> {
         let fate = self.plan.fate("read", key, false);
-        if fate == Fate::Stale && let Some([_, before]) = self.seen.lock().unwrap().get(key) {
+        if fate == Fate::Stale
+            && let Some([_, before]) = self.seen.lock().unwrap().get(key)
+        {
             return Ok(before.clone());
         }
         let request = || async { self.inner.read(key).await.map_err(backend) };

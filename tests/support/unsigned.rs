@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub struct Unsigned;
 
 impl CheckpointSigner for Unsigned {
-    fn origin(&self) -> &str {
+    fn origin(&self) -> &'static str {
         "test.example/log"
     }
 
@@ -17,4 +17,3 @@ impl CheckpointSigner for Unsigned {
         Ok(Evidence { note, tsr: Bytes::from_static(b"tsr"), seal: Bytes::from_static(b"seal") })
     }
 }
-
