@@ -14,6 +14,12 @@ const TARGETS: &[Target] = &[
     ("head", targets::head),
     ("metadata", targets::metadata),
     ("multipart", targets::multipart),
+    ("note", targets::note),
+    ("checkpoint", targets::checkpoint),
+    ("tile", targets::tile),
+    ("tlog_proof", targets::tlog_proof),
+    ("cms", targets::cms),
+    ("tsp", targets::tsp),
 ];
 
 #[test]

@@ -6,6 +6,15 @@ use archiland::admission::multipart::{Event, MultipartError, Parser, PartHead};
 use archiland::admission::{Metadata, content_digest, decode_header, file_name, parse_date};
 use archiland::package::{Ark, Record, entry_of};
 use archiland::sequencer::head::Head;
+use archiland::spec::cms::{Anchors, Certificate, SignedData, verify_attached};
+use archiland::spec::tlog::checkpoint::Checkpoint;
+use archiland::spec::tlog::note::{Note, NoteSigner, VerifierKey};
+use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
+use archiland::spec::tlog::tile::{TileId, decode_bundle, encode_bundle, entries_path, group_path};
+use archiland::spec::tlog::tile::{parse_entries_path, parse_group_path};
+use archiland::spec::tlog::tlog_proof::TlogProof;
+use archiland::spec::tlog::{EMPTY_ROOT, Hash};
+use archiland::spec::tsp;
 use archiland::store::Pack;
 use bytes::Bytes;
 
@@ -81,4 +90,87 @@ fn parts(body: &[u8], piece: usize) -> (Vec<(PartHead, Vec<u8>)>, Option<Multipa
             Err(error) => return (parts, Some(error)),
         }
     }
+}
+
+/// A note that reads writes itself back the same, and nobody's signature is taken for that of a key it was not made with.
+pub(crate) fn note(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(key) = VerifierKey::parse(text) {
+        assert_eq!(VerifierKey::parse(&key.to_string()).expect("a written key reads"), key);
+    }
+    let Ok(note) = Note::parse(text) else { return };
+    assert_eq!(note.to_string(), text, "two texts of one note");
+    // A key nobody has signed with: the seeds are signed by others.
+    let stranger = NoteSigner::from_seed("fuzz.example/log", &[0x5a; 32]).expect("a key");
+    assert!(note.open(std::slice::from_ref(stranger.vkey())).is_err(), "a forged signature holds");
+}
+
+/// There is one text for a checkpoint, but for extension lines, which are read over and never written.
+pub(crate) fn checkpoint(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(checkpoint) = Checkpoint::parse(text) else { return };
+    assert!(text.starts_with(&checkpoint.text()), "two texts of one checkpoint");
+    assert_eq!(Checkpoint::parse(&checkpoint.text()).expect("a written checkpoint reads"), checkpoint);
+}
+
+/// There is one path for a tile, a bundle, a number; and one encoding for a bundle. The first two bytes are its width.
+pub(crate) fn tile(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        if let Ok(tile) = TileId::parse(text) {
+            assert_eq!(tile.path(), text);
+        }
+        if let Ok((index, width)) = parse_entries_path(text) {
+            assert_eq!(entries_path(index, width), text);
+        }
+        if let Some(number) = parse_group_path(text) {
+            assert_eq!(group_path(number), text);
+        }
+    }
+    let Some((width, bytes)) = data.split_first_chunk::<2>() else { return };
+    let width = u16::from_be_bytes(*width);
+    if let Ok(entries) = decode_bundle(bytes, width) {
+        assert_eq!(encode_bundle(&entries).expect("entries that were read"), bytes);
+    }
+}
+
+/// A proof file that reads writes itself back as the same proof; and a proof made of any hashes proves nothing.
+pub(crate) fn tlog_proof(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(proof) = TlogProof::parse(text)
+    {
+        assert_eq!(TlogProof::parse(&proof.to_string()).expect("a written proof reads"), proof);
+    }
+    let Some((numbers, bytes)) = data.split_first_chunk::<16>() else { return };
+    let (small, large) = numbers.split_at(8);
+    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, &byte| n << 8 | u64::from(byte));
+    let (small, large) = (number(small), number(large));
+    let hashes: Vec<Hash> = bytes.as_chunks::<32>().0.to_vec();
+    // The leaf cannot be the root of a larger tree, nor any tree the empty one.
+    assert!(verify_inclusion(small, &[1; 32], large, &hashes, &EMPTY_ROOT).is_err());
+    assert!(small == 0 || verify_consistency(small, large, &hashes, &[1; 32], &EMPTY_ROOT).is_err());
+}
+
+/// Certificates and CMS messages of strangers are refused, and a message whose signed bytes can be told is parsed the same
+/// way twice.
+pub(crate) fn cms(data: &[u8]) {
+    let _ = Certificate::from_pem(data);
+    if let Ok(certificate) = Certificate::from_der(data) {
+        assert_eq!(certificate.der(), data);
+        let _ = certificate.is_signed_by(&certificate);
+    }
+    let Ok(message) = SignedData::parse(data) else { return };
+    let _ = message.usable_certificates();
+    let nobody = Anchors::new(Vec::new());
+    assert!(verify_attached(data, &nobody, time::OffsetDateTime::UNIX_EPOCH).is_err(), "trusted without an anchor");
+}
+
+/// Time-stamp requests and responses of strangers: parsed or refused, never believed.
+pub(crate) fn tsp(data: &[u8]) {
+    let _ = tsp::Request::parse(data);
+    let _ = tsp::TstInfo::parse(data);
+    let nobody = Anchors::new(Vec::new());
+    if let Ok(token) = tsp::token_of(data) {
+        assert!(token.len() <= data.len());
+    }
+    assert!(tsp::verify_response(data, b"message", &nobody).is_err(), "believed without an anchor");
 }
