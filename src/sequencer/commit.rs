@@ -36,6 +36,8 @@ pub(super) struct Log {
     state: Option<LogState>,
     /// Size known before the state was lost, so that recovery looks at what came since.
     known_size: Option<u64>,
+    /// The newest head generation ever read.
+    generation_seen: u64,
     cell: PublishedCell,
     recent: Recent,
 }
@@ -57,7 +59,18 @@ impl Log {
     ) -> Self {
         let reader = LogReader::new(objects.clone());
         let recent = Recent::default();
-        Self { objects, heads, signer, reader, options, state: None, known_size: None, cell: None, recent }
+        Self {
+            objects,
+            heads,
+            signer,
+            reader,
+            options,
+            state: None,
+            known_size: None,
+            generation_seen: 0,
+            cell: None,
+            recent,
+        }
     }
 
     pub(super) fn options(&self) -> &SequencerOptions {
@@ -136,11 +149,19 @@ impl Log {
         Ok(())
     }
 
-    async fn read_head(&self) -> Result<Option<(Head, Version)>, LogError> {
-        match self.heads.read(HEAD_KEY).await? {
-            Some((bytes, version)) => Ok(Some((Head::parse(&bytes)?, version))),
-            None => Ok(None),
+    /// Reads the head. Generations only grow: one below the newest seen comes from a cache or a lagging replica and would
+    /// make a swap that succeeded look lost.
+    async fn read_head(&mut self) -> Result<Option<(Head, Version)>, LogError> {
+        let found = match self.heads.read(HEAD_KEY).await? {
+            Some((bytes, version)) => Some((Head::parse(&bytes)?, version)),
+            None => None,
+        };
+        let generation = found.as_ref().map_or(0, |(head, _)| head.generation);
+        if generation < self.generation_seen {
+            return Err(StoreError::Stale { key: HEAD_KEY.to_owned() }.into());
         }
+        self.generation_seen = generation;
+        Ok(found)
     }
 
     /// Applies the batch behind a head unless its checkpoint is published already.
@@ -225,7 +246,7 @@ impl Log {
     /// Swaps the head and reads it until it is known whose it is. The same bytes are offered again as long as the head
     /// has not moved.
     async fn swap_and_observe(
-        &self,
+        &mut self,
         ours: &Head,
         before: Option<&(Head, Version)>,
         deadline: Instant,

@@ -50,10 +50,7 @@ impl Patience {
 
     /// Waits before the next attempt, or gives the error back when it is final or no time is left.
     pub(super) async fn after(&mut self, error: LogError) -> Result<(), LogError> {
-        let transient = matches!(
-            error,
-            LogError::Store(StoreError::Backend { .. } | StoreError::Timeout { .. } | StoreError::Full)
-        );
+        let transient = matches!(&error, LogError::Store(error) if error.is_transient());
         if !transient || Instant::now() + self.wait >= self.deadline {
             return Err(error);
         }

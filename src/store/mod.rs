@@ -81,6 +81,12 @@ pub enum StoreError {
         /// The object concerned.
         key: String,
     },
+    /// The store gave an older state than it gave before.
+    #[error("le stockage objet rend un état périmé de « {key} »")]
+    Stale {
+        /// The object concerned.
+        key: String,
+    },
     /// Bytes read are not the bytes written.
     #[error("contenu altéré dans « {key} » à l'octet {offset} : {reason}")]
     Corrupt {
@@ -112,6 +118,11 @@ impl StoreError {
             return Self::Full;
         }
         Self::Backend { key: key.to_owned(), source: Arc::new(source) }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Backend { .. } | Self::Timeout { .. } | Self::Stale { .. } | Self::Full)
     }
 
     pub(crate) fn corrupt(key: &str, offset: u64, reason: impl Into<String>) -> Self {
