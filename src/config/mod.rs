@@ -234,8 +234,12 @@ impl Config {
 ///
 /// `Ok(None)` when there is neither.
 pub fn secret(file: Option<&Path>, credential: &str) -> Result<Option<String>, ConfigError> {
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    secret_in(file, folder.as_deref(), credential)
+    secret_in(file, credentials_directory().as_deref(), credential)
+}
+
+/// The folder where systemd hands its credentials over (`LoadCredential=`), when it does.
+pub fn credentials_directory() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 fn secret_in(file: Option<&Path>, folder: Option<&Path>, credential: &str) -> Result<Option<String>, ConfigError> {

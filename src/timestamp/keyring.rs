@@ -173,8 +173,7 @@ impl Keyring {
     /// Checks that keys and certificates match, and that the certificates are for their use and issued under `ca.pem`.
     /// Says nothing of today's date: signing does.
     pub fn load(keys_dir: &Path) -> Result<Self, KeyringError> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        Self::load_with(keys_dir, credentials.as_deref())
+        Self::load_with(keys_dir, crate::config::credentials_directory().as_deref())
     }
 
     /// [`Keyring::load`] with an explicit folder of credentials.
@@ -304,3 +303,6 @@ fn pem_of(anchors: &Anchors) -> Result<String, KeyringError> {
 fn unix_lines(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,6 @@ fn name(certificate: &Certificate) -> String {
 fn day(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }
+
+#[cfg(test)]
+mod tests;
