@@ -6,7 +6,7 @@ use archiland::admission::multipart::{Event, MultipartError, Parser, PartHead};
 use archiland::admission::{Metadata, content_digest, decode_header, file_name, parse_date};
 use archiland::package::{Ark, Record, entry_of};
 use archiland::sequencer::head::Head;
-use archiland::spec::cms::{Anchors, Certificate, SignedData, verify_attached};
+use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::note::{Note, NoteSigner, VerifierKey};
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
@@ -14,9 +14,10 @@ use archiland::spec::tlog::tile::{TileId, decode_bundle, encode_bundle, entries_
 use archiland::spec::tlog::tile::{parse_entries_path, parse_group_path};
 use archiland::spec::tlog::tlog_proof::TlogProof;
 use archiland::spec::tlog::{EMPTY_ROOT, Hash};
-use archiland::spec::tsp;
+use archiland::spec::tsp::{Request, TstInfo, token_of, verify_response, verify_token};
 use archiland::store::Pack;
 use bytes::Bytes;
+use std::sync::LazyLock;
 
 /// A record that reads writes itself back into something that reads the same, and always has an entry.
 pub(crate) fn record(data: &[u8]) {
@@ -150,27 +151,37 @@ pub(crate) fn tlog_proof(data: &[u8]) {
     assert!(small == 0 || verify_consistency(small, large, &hashes, &[1; 32], &EMPTY_ROOT).is_err());
 }
 
-/// Certificates and CMS messages of strangers are refused, and a message whose signed bytes can be told is parsed the same
-/// way twice.
+/// What [`cms`] and [`tsp`] rely on: the authorities of their seeds. Their keys are gone, so nothing else can be signed.
+static ANCHORS: LazyLock<Anchors> =
+    LazyLock::new(|| Anchors::from_pem(include_bytes!("fixtures/anchors.pem")).expect("readable anchors"));
+/// What every seed of [`cms`] and [`tsp`] signs or stamps.
+const SIGNED: &[u8] = include_bytes!("fixtures/message.txt");
+/// When the certificates of the seeds are valid.
+const SIGNED_AT: time::OffsetDateTime = time::macros::datetime!(2027-01-01 00:00 UTC);
+
+/// Whatever is accepted as signed is what was signed.
 pub(crate) fn cms(data: &[u8]) {
-    let _ = Certificate::from_pem(data);
+    if let Ok(verified) = verify_attached(data, &ANCHORS, SIGNED_AT) {
+        assert_eq!(verified.content, SIGNED);
+    }
+    let _ = verify_detached(data, SIGNED, &ANCHORS, SIGNED_AT);
+    assert!(verify_detached(data, b"another", &ANCHORS, SIGNED_AT).is_err());
     if let Ok(certificate) = Certificate::from_der(data) {
         assert_eq!(certificate.der(), data);
         let _ = certificate.is_signed_by(&certificate);
     }
-    let Ok(message) = SignedData::parse(data) else { return };
-    let _ = message.usable_certificates();
-    let nobody = Anchors::new(Vec::new());
-    assert!(verify_attached(data, &nobody, time::OffsetDateTime::UNIX_EPOCH).is_err(), "trusted without an anchor");
+    let _ = Certificate::from_pem(data);
 }
 
-/// Time-stamp requests and responses of strangers: parsed or refused, never believed.
+/// Whatever is accepted as a token stamps what was stamped, on the day it was.
 pub(crate) fn tsp(data: &[u8]) {
-    let _ = tsp::Request::parse(data);
-    let _ = tsp::TstInfo::parse(data);
-    let nobody = Anchors::new(Vec::new());
-    if let Ok(token) = tsp::token_of(data) {
+    for token in [verify_response(data, SIGNED, &ANCHORS), verify_token(data, SIGNED, &ANCHORS)].into_iter().flatten() {
+        assert_eq!(token.time.date(), time::macros::date!(2026 - 11 - 23));
+    }
+    if let Ok(token) = token_of(data) {
         assert!(token.len() <= data.len());
     }
-    assert!(tsp::verify_response(data, b"message", &nobody).is_err(), "believed without an anchor");
+    assert!(verify_response(data, b"another", &ANCHORS).is_err());
+    let _ = TstInfo::parse(data);
+    let _ = Request::parse(data);
 }

@@ -74,8 +74,8 @@ fn a_path_goes_through_intermediates_in_any_order() {
         matches!(verdict(&end, &pool[1..], &[anchor]), Err(PathError::NoAnchor { subject }) if subject == "CN=low")
     );
     // An intermediate may be the anchor, and so may the signer.
-    assert_eq!(verdict(&end, &pool[1..], &[pool[0].clone()]), Ok(3));
-    assert_eq!(verdict(&end, &[], &[end.clone()]), Ok(1));
+    assert_eq!(verdict(&end, &pool[1..], std::slice::from_ref(&pool[0])), Ok(3));
+    assert_eq!(verdict(&end, &[], std::slice::from_ref(&end)), Ok(1));
 }
 
 #[test]
