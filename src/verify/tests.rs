@@ -187,7 +187,7 @@ fn witnesses_are_counted() {
     let signature = pair.sign(format!("cosignature/v1\ntime 1700000000\n{text}").as_bytes());
     let line = [&witness.id()[..], &1_700_000_000_u64.to_be_bytes(), signature.as_ref()].concat();
     let mut cosigned = FIXTURE.receipt.clone();
-    cosigned.checkpoint += &format!("— {} {}\n", witness.name(), STANDARD.encode(line));
+    cosigned.checkpoint.push_str(&["— ", witness.name(), " ", &STANDARD.encode(line), "\n"].concat());
     // The seal covers the signed note as it was sealed; the log key and the timestamp do not care about a new line.
     assert_eq!(refused(&cosigned, &trust), [CheckName::Seal]);
     let now = SystemClock.now();
