@@ -24,6 +24,7 @@
 
 pub mod admission;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
