@@ -23,6 +23,7 @@
 //! (C2SP, RFC 3161, RFC 5652, RFC 8785) without a type of ours in them.
 
 pub mod admission;
+pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
