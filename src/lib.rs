@@ -23,11 +23,11 @@
 //! (C2SP, RFC 3161, RFC 5652, RFC 8785) without a type of ours in them.
 
 pub mod admission;
-pub mod audit;
+pub mod api;
 pub mod catalog;
-pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod digest;
 pub mod package;
 pub mod receipt;

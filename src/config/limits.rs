@@ -26,6 +26,10 @@ pub struct Limits {
     pub batch_entries_max: usize,
     /// Most deposits being received or committed at once; above, 503 with Retry-After.
     pub deposits_in_flight_max: usize,
+    /// Most bytes of small documents held in memory at once, all deposits together; above, 503 with Retry-After.
+    pub buffered_bytes_max: usize,
+    /// Most large documents streaming to the store at once (each takes some 50 MiB); others wait their turn.
+    pub large_uploads_max: usize,
     /// Most connections at once; above, new ones wait in the kernel's queue.
     pub connections_max: usize,
     /// Requests one agency may make per second, on average.
@@ -57,6 +61,8 @@ impl Default for Limits {
             batch_ms_max: 250,
             batch_entries_max: 4_096,
             deposits_in_flight_max: 8_192,
+            buffered_bytes_max: 256 << 20,
+            large_uploads_max: 8,
             connections_max: 16_384,
             agency_requests_per_second_max: 10_000,
             agency_requests_burst_max: 20_000,
@@ -88,6 +94,8 @@ impl Limits {
             ("limits.batch_ms_max", self.batch_ms_max, 1, 60_000),
             ("limits.batch_entries_max", wide(self.batch_entries_max), 1, 65_536),
             ("limits.deposits_in_flight_max", wide(self.deposits_in_flight_max), 1, 1 << 20),
+            ("limits.buffered_bytes_max", wide(self.buffered_bytes_max), 4 << 20, 64 << 30),
+            ("limits.large_uploads_max", wide(self.large_uploads_max), 1, 1_024),
             ("limits.connections_max", wide(self.connections_max), 1, 1 << 20),
             ("limits.agency_requests_per_second_max", self.agency_requests_per_second_max.into(), 1, 1_000_000),
             ("limits.agency_requests_burst_max", self.agency_requests_burst_max.into(), 1, 1_000_000),

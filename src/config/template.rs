@@ -38,14 +38,6 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
         "# Clés du journal, de l'horodatage et du cachet. À sauvegarder hors ligne ; jamais dans le compartiment."
     )?;
     writeln!(out, "[keys]\npath = {}\n", path(&config.keys, base))?;
-    writeln!(
-        out,
-        "[timestamp]\n# Politique d'horodatage annoncée dans les jetons : un identifiant d'objet de votre structure."
-    )?;
-    match &config.timestamp.policy {
-        Some(policy) => writeln!(out, "policy = {}\n", text(policy))?,
-        None => writeln!(out, "# policy = \"1.2.250.1.…\"\n")?,
-    }
     writeln!(out, "[http]\nlisten = {}\n", text(&config.http.listen.to_string()))?;
     match &config.http.tls {
         Some(tls) => {
@@ -124,6 +116,18 @@ fn write_limits(out: &mut String, limits: &Limits) -> std::fmt::Result {
         wide(limits.deposits_in_flight_max),
         wide(default.deposits_in_flight_max),
         "dépôts simultanés",
+    )?;
+    line(
+        "buffered_bytes_max",
+        wide(limits.buffered_bytes_max),
+        wide(default.buffered_bytes_max),
+        "octets de petits documents en mémoire",
+    )?;
+    line(
+        "large_uploads_max",
+        wide(limits.large_uploads_max),
+        wide(default.large_uploads_max),
+        "grands envois à la fois",
     )?;
     line("connections_max", wide(limits.connections_max), wide(default.connections_max), "connexions")?;
     line(

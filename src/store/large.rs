@@ -156,7 +156,7 @@ impl LargeUpload {
                 return Ok(());
             }
             let held = std::mem::take(held);
-            let upload = self.limited(self.store.objects.put_multipart(&self.object)).await?;
+            let upload = limited(&self.store, &self.object, self.store.objects.put_multipart(&self.object)).await?;
             let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
             parts.write(&held);
             self.sink = Sink::Parts(Some(parts));
@@ -177,7 +177,7 @@ impl LargeUpload {
         match &mut self.sink {
             Sink::Held(held) => {
                 let payload = PutPayload::from(std::mem::take(held));
-                self.limited(self.store.objects.put(&self.object, payload)).await?;
+                limited(&self.store, &self.object, self.store.objects.put(&self.object, payload)).await?;
             }
             Sink::Parts(parts) => {
                 if let Some(parts) = parts.take() {
@@ -192,12 +192,17 @@ impl LargeUpload {
         }
         Ok(())
     }
+}
 
-    async fn limited<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, StoreError> {
-        match timeout(self.store.options.request_timeout, request).await {
-            Ok(answer) => answer.map_err(|e| StoreError::backend(self.object.as_ref(), e)),
-            Err(_) => Err(StoreError::Timeout { key: self.object.to_string() }),
-        }
+/// One request within the time limit. (Not a method: a future that holds `&LargeUpload` could not move between threads.)
+async fn limited<T>(
+    store: &Store,
+    object: &Path,
+    request: impl Future<Output = object_store::Result<T>>,
+) -> Result<T, StoreError> {
+    match timeout(store.options.request_timeout, request).await {
+        Ok(answer) => answer.map_err(|e| StoreError::backend(object.as_ref(), e)),
+        Err(_) => Err(StoreError::Timeout { key: object.to_string() }),
     }
 }
 

@@ -1,0 +1,123 @@
+//! Who asks: an API token or a client certificate, both known by their SHA-256 in the catalog.
+
+use super::code::Code;
+use super::problem::Problem;
+use super::services::{App, Services};
+use crate::catalog::{Token, TokenRefusal};
+use crate::digest::sha256;
+use crate::package::Scope;
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+
+/// The longest secret looked at, in bytes.
+const SECRET_BYTES_MAX: usize = 256;
+
+/// The bucket of requests without a valid credential.
+const NOBODY: &str = "";
+
+/// SHA-256 of the DER of the certificate that the client proved to hold during the TLS handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerCertificate(pub [u8; 32]);
+
+/// The agency that asks, and what it may do.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) agency: String,
+    pub(super) actor: String,
+    token: Token,
+}
+
+impl Caller {
+    /// Fails unless the credential has one of these scopes.
+    pub(super) fn require(&self, scopes: &[Scope]) -> Result<(), Problem> {
+        if scopes.iter().any(|scope| self.token.allows(*scope)) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::Forbidden,
+            "Ce jeton ne permet pas cette action : demandez à l'exploitant un jeton qui la permette.",
+            "This token does not allow this action: ask the operator for one that does.",
+        ))
+    }
+
+    /// Whether it has this scope.
+    pub(super) fn has(&self, scope: Scope) -> bool {
+        self.token.allows(scope)
+    }
+
+    /// Whether it may know of an agency's archives.
+    pub(super) fn sees(&self, agency: &str) -> bool {
+        self.agency == agency || self.has(Scope::Audit)
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let found = identify(app, parts);
+        let agency = found.as_ref().map_or(NOBODY, |caller| &caller.agency);
+        if let Err(seconds) = app.rates.take(agency, Instant::now()) {
+            return Err(Problem::new(
+                Code::RateLimited,
+                "Trop de requêtes pour votre organisme : réessayez dans une seconde.",
+                "Too many requests for your agency: try again in a second.",
+            )
+            .retry_after(seconds));
+        }
+        found
+    }
+}
+
+fn identify(app: &Services, parts: &Parts) -> Result<Caller, Problem> {
+    let (hash, by_certificate) = match (bearer(parts), parts.extensions.get::<PeerCertificate>()) {
+        (Some(secret), _) => (sha256(secret), false),
+        (None, Some(certificate)) => (certificate.0, true),
+        (None, None) => return Err(unauthenticated()),
+    };
+    let token = app.catalog.token_by_hash(&hash).ok_or_else(unauthenticated)?;
+    if !bool::from(token.hash.ct_eq(&hash)) {
+        return Err(unauthenticated());
+    }
+    token.check(app.clock.now()).map_err(|refusal| match refusal {
+        TokenRefusal::Revoked => Problem::new(
+            Code::TokenRevoked,
+            format!("{}.", capital(&refusal)),
+            "This token was revoked: ask the operator for another.",
+        ),
+        TokenRefusal::Expired => Problem::new(
+            Code::TokenExpired,
+            format!("{}.", capital(&refusal)),
+            "This token has expired: ask the operator for another.",
+        ),
+    })?;
+    let actor =
+        if by_certificate { format!("certificate:{}", hex::encode(hash)) } else { format!("token:{}", token.token) };
+    Ok(Caller { agency: token.agency.clone(), actor, token })
+}
+
+/// The secret of `Authorization: Bearer …`.
+fn bearer(parts: &Parts) -> Option<&[u8]> {
+    let value = parts.headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, secret) = value.split_at_checked(7)?;
+    let secret = secret.trim_ascii();
+    let usable = scheme.eq_ignore_ascii_case(b"Bearer ") && (1..=SECRET_BYTES_MAX).contains(&secret.len());
+    usable.then_some(secret)
+}
+
+fn unauthenticated() -> Problem {
+    Problem::new(
+        Code::Unauthenticated,
+        "Jeton absent ou inconnu : envoyez « Authorization: Bearer … » avec un jeton délivré par l'exploitant.",
+        "Token missing or unknown: send \"Authorization: Bearer …\" with a token issued by the operator.",
+    )
+}
+
+fn capital(text: &impl std::fmt::Display) -> String {
+    let text = text.to_string();
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+}

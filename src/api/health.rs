@@ -1,0 +1,65 @@
+//! `/healthz`: the process answers. `/readyz`: it can take deposits and its checkpoint moves. `/metrics`.
+
+use super::services::{App, Services};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// Alive.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "The process answers.", body = String, content_type = "text/plain")))]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the archive can take deposits, and if not, why.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Readiness {
+    /// All of `reasons` is empty.
+    ready: bool,
+    /// Why not, in French, for the operator.
+    reasons: Vec<String>,
+    /// Entries in the published log.
+    log_size: u64,
+    /// Entries taken in by every view.
+    views_size: u64,
+}
+
+/// Ready to take deposits.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    responses((status = 200, description = "Ready.", body = Readiness), (status = 503, description = "Not ready, and why.", body = Readiness)),
+)]
+pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let readiness = readiness(&app);
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = (status, axum::Json(readiness)).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn readiness(app: &Services) -> Readiness {
+    let mut reasons = Vec::new();
+    if let Some(trouble) = app.sequencer.trouble() {
+        reasons.push(format!("le journal ne s'allonge plus : {trouble}"));
+    }
+    if app.pulse.is_stale(std::time::Duration::from_millis(app.limits.checkpoint_age_ms_max)) {
+        reasons.push("des dépôts attendent et le point de contrôle ne bouge plus".to_owned());
+    }
+    if app.views.has_changed().is_err() {
+        reasons.push("les vues ne suivent plus le journal : redémarrez le démon".to_owned());
+    }
+    Readiness { ready: reasons.is_empty(), reasons, log_size: app.log_size(), views_size: app.views.borrow().applied() }
+}
+
+/// Metrics (OpenMetrics text).
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, description = "OpenMetrics text.", body = String, content_type = "application/openmetrics-text")))]
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    let mut response = app.metrics.render(&app).into_response();
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

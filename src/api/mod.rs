@@ -1,0 +1,94 @@
+//! The HTTP edge: who asks, for what, under which limits; every refusal a problem document ([`Code`]).
+//!
+//! | route | what | who |
+//! |---|---|---|
+//! | `POST /v1/deposits` | documents in, receipt out | deposit |
+//! | `GET /v1/deposits/{id}` | state of a deposit | deposit, read |
+//! | `GET /v1/receipts/{id}[.tlog-proof\|.tsr\|.p7s\|.zip]` | the receipt, in its forms | deposit, read |
+//! | `GET /v1/archives/{id}`, `…/payloads/{n}` | the record; the documents, with ranges | read |
+//! | `GET /v1/archives?…` | look-up | read |
+//! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
+//! | `GET /log/…` | the public log (C2SP tlog-tiles) | anyone |
+//! | `/healthz`, `/readyz`, `/metrics`, `/v1/openapi.json` | operation | anyone |
+//!
+//! An agency sees its own archives only: for anyone else's the answer is 404, as if there were none. `audit` sees all.
+
+mod admin;
+mod archives;
+mod auth;
+mod body;
+mod code;
+mod deposits;
+mod evidence;
+mod health;
+mod identifier;
+mod log;
+mod metrics;
+mod openapi;
+mod payloads;
+mod problem;
+mod pulse;
+mod range;
+mod rate;
+mod receipts;
+mod receive;
+mod refusals;
+mod services;
+mod source;
+
+pub(crate) use admin::{administrative_record, fresh_secret, new_token};
+pub use auth::PeerCertificate;
+pub use code::Code;
+pub use metrics::Metrics;
+pub use openapi::document as openapi_document;
+pub use problem::{Problem, ProblemDocument};
+pub use services::{App, Parts, Services};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use tokio::time::Instant;
+
+/// Every route of the daemon.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/deposits", post(deposits::create))
+        .route("/v1/deposits/{id}", get(deposits::state))
+        .route("/v1/receipts/{id}", get(receipts::fetch))
+        .route("/v1/archives", get(archives::find))
+        .route("/v1/archives/{id}", get(archives::fetch))
+        .route("/v1/archives/{id}/payloads/{n}", get(payloads::fetch))
+        .route("/v1/agencies", get(admin::agencies).post(admin::register))
+        .route("/v1/tokens", get(admin::tokens).post(admin::issue))
+        .route("/v1/tokens/{token}", axum::routing::delete(admin::revoke))
+        .route("/v1/openapi.json", get(openapi::fetch))
+        .route("/log/{*path}", get(log::fetch).options(log::preflight))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                Code::MethodNotAllowed,
+                "Cette adresse n'admet pas cette méthode.",
+                "This address does not take that method.",
+            )
+        })
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(app.clone(), watch))
+        .with_state(app)
+}
+
+/// Around every request: counts it, and says its problem in the language asked for.
+async fn watch(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let english = problem::prefers_english(request.headers());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let response = problem::in_language(next.run(request).await, english);
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    app.metrics.request(&method, route, response.status(), started.elapsed());
+    response
+}

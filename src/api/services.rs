@@ -1,0 +1,114 @@
+//! What the handlers share.
+
+use super::evidence::Evidences;
+use super::metrics::Metrics;
+use super::pulse::Pulse;
+use super::rate::Rates;
+use super::refusals::Refusals;
+use crate::admission::{InFlight, Policies};
+use crate::catalog::Catalog;
+use crate::clock::SharedClock;
+use crate::config::{Archive, Limits};
+use crate::package::Ark;
+use crate::search::SearchIndex;
+use crate::sequencer::{LogReader, Sequencer};
+use crate::spec::tlog::note::VerifierKey;
+use crate::store::Store;
+use crate::views::Progress;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use tokio::sync::{Semaphore, watch};
+
+/// The services, as handlers pass them around.
+pub type App = Arc<Services>;
+
+/// What the daemon brings together for the edge.
+pub struct Parts {
+    /// Who the archive is.
+    pub archive: Archive,
+    /// The limits.
+    pub limits: Limits,
+    /// Document types and retention rules.
+    pub policies: Policies,
+    /// The payload store.
+    pub store: Store,
+    /// From this length on a payload streams to an object of its own.
+    pub small_bytes_max: usize,
+    /// The way into the log.
+    pub sequencer: Sequencer,
+    /// The way to read it.
+    pub log: LogReader,
+    /// The log's verifier key: checkpoints are checked when they are read back.
+    pub log_key: VerifierKey,
+    /// Agencies, credentials, idempotency keys.
+    pub catalog: Arc<dyn Catalog>,
+    /// Look-ups.
+    pub search: Arc<SearchIndex>,
+    /// How far the views are.
+    pub views: watch::Receiver<Progress>,
+    /// When the log's first record was made, if that is older than what the catalog remembers of idempotency keys.
+    pub older_keys_since: Option<OffsetDateTime>,
+    /// The clock.
+    pub clock: SharedClock,
+}
+
+/// What the handlers share.
+pub struct Services {
+    pub(super) parts: Parts,
+    pub(super) metrics: Metrics,
+    pub(super) in_flight: InFlight,
+    pub(super) pulse: Pulse,
+    pub(super) rates: Rates,
+    pub(super) deposits: Arc<Semaphore>,
+    /// In KiB.
+    pub(super) buffers: Arc<Semaphore>,
+    pub(super) large_uploads: Arc<Semaphore>,
+    pub(super) evidences: Evidences,
+    pub(super) refusals: Refusals,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Services({})", self.parts.archive.origin)
+    }
+}
+
+impl std::ops::Deref for Services {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Services {
+    /// Puts the services together; starts the task that records refusals, which ends with the services.
+    pub fn new(parts: Parts) -> App {
+        let limits = &parts.limits;
+        let rates = Rates::new(limits.agency_requests_per_second_max, limits.agency_requests_burst_max);
+        let refusals = Refusals::start(parts.sequencer.clone());
+        let evidences = Evidences::new(parts.store.objects().clone(), parts.log_key.clone(), &parts.archive.origin);
+        Arc::new(Self {
+            metrics: Metrics::default(),
+            in_flight: InFlight::default(),
+            pulse: Pulse::default(),
+            rates,
+            deposits: Arc::new(Semaphore::new(limits.deposits_in_flight_max)),
+            buffers: Arc::new(Semaphore::new(limits.buffered_bytes_max / 1024)),
+            large_uploads: Arc::new(Semaphore::new(limits.large_uploads_max)),
+            evidences,
+            refusals,
+            parts,
+        })
+    }
+
+    /// The identifier of the entry at `index`.
+    pub(super) fn ark(&self, index: u64) -> Ark {
+        Ark::new(&self.archive.naan, &self.archive.log, index)
+    }
+
+    /// Entries of the published log.
+    pub(super) fn log_size(&self) -> u64 {
+        self.sequencer.published().borrow().size
+    }
+}

@@ -1,0 +1,218 @@
+//! Boot: configuration → keys → bucket → log → views → services. What a crash left is finished here, by the same code that
+//! runs every day.
+
+use super::bucket::Bucket;
+use super::error::DaemonError;
+use super::follow::LogSource;
+use super::lock::Lock;
+use super::seen;
+use super::signer::KeyringSigner;
+use crate::admission::Policies;
+use crate::api::{App, Parts, Services};
+use crate::catalog::{CatalogOptions, EmbeddedCatalog};
+use crate::clock::{SharedClock, parse_record_time};
+use crate::config::{Config, StoreConfig};
+use crate::package::Record;
+use crate::search::{SearchIndex, SearchOptions};
+use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
+use crate::store::{Store, StoreOptions};
+use crate::timestamp::Keyring;
+use crate::views::{FollowError, Follower, Pace, Progress};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How often the largest checkpoint seen is remembered.
+const REMEMBER_EVERY: Duration = Duration::from_secs(5);
+
+/// How often a long rebuild says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+
+/// An archive that has booted: everything but the listener.
+pub struct Node {
+    pub(super) config: Config,
+    pub(super) app: App,
+    pub(super) lock: Lock,
+    pub(super) tasks: Tasks,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({})", self.config.archive.origin)
+    }
+}
+
+/// What runs beside the requests.
+pub(super) struct Tasks {
+    /// Ends when every way into the sequencer is gone.
+    pub(super) sequencing: JoinHandle<()>,
+    pub(super) following: JoinHandle<Result<(), FollowError>>,
+    pub(super) remembering: JoinHandle<()>,
+    /// Ends `following` and `remembering`.
+    pub(super) cancel: CancellationToken,
+}
+
+impl Node {
+    /// Boots the archive of a configuration; returns when its views are up to the log.
+    pub async fn boot(config: Config, clock: SharedClock) -> Result<Self, DaemonError> {
+        let bucket = Bucket::open(&config)?;
+        if matches!(config.store, StoreConfig::S3(_)) {
+            // A store that does not honour conditional writes would lose records: found out before the first one.
+            head::probe(&*bucket.heads).await?;
+        }
+        Self::boot_over(config, clock, bucket).await
+    }
+
+    /// Boots over a bucket at hand.
+    pub async fn boot_over(config: Config, clock: SharedClock, bucket: Bucket) -> Result<Self, DaemonError> {
+        let policies = Policies::load(&config.policies)?;
+        let keyring = Arc::new(Keyring::load(&config.keys)?);
+        if keyring.log.name() != config.archive.origin {
+            let (key, origin) = (keyring.log.name().to_owned(), config.archive.origin.clone());
+            return Err(DaemonError::Origin { key, origin });
+        }
+        let lock = Lock::take(&config.state)?;
+
+        let signer = Arc::new(KeyringSigner::new(keyring.clone(), clock.clone()));
+        let options = sequencer_options(&config);
+        let objects = bucket.objects.clone();
+        let (sequencer, sequencing) = Sequencer::start(objects.clone(), bucket.heads, signer, options).await?;
+        let log = LogReader::new(objects.clone());
+        let published = sequencer.published();
+        let found = *published.borrow();
+        if config.store != StoreConfig::Memory {
+            seen::check(&config.state, &log, found).await?;
+        }
+        tracing::info!(origin = %config.archive.origin, size = found.size, "journal ouvert");
+
+        let store_options = store_options(&config);
+        let small_bytes_max = store_options.small_bytes_max;
+        let store = Store::new(objects, store_options);
+        let cancel = CancellationToken::new();
+        let views = open_views(&config)?;
+        let source = Arc::new(LogSource::new(log.clone(), published.clone()));
+        let follower = Follower::new(vec![views.catalog.clone(), views.search.clone()], source, Pace::default());
+        let progress = follower.progress();
+        let following = tokio::spawn({
+            let (published, cancel) = (published.clone(), cancel.clone());
+            async move { follower.follow(published, &cancel).await }
+        });
+        let following = caught_up(progress.clone(), found.size, following).await?;
+        let remembering = tokio::spawn(remember(config.clone(), published, cancel.clone()));
+
+        let older_keys_since = first_record_time(&log, found.size).await?;
+        let app = Services::new(Parts {
+            archive: config.archive.clone(),
+            limits: config.limits.clone(),
+            policies,
+            store,
+            small_bytes_max,
+            sequencer,
+            log,
+            log_key: keyring.log.vkey().clone(),
+            catalog: views.catalog,
+            search: views.search,
+            views: progress,
+            older_keys_since,
+            clock,
+        });
+        Ok(Self { config, app, lock, tasks: Tasks { sequencing, following, remembering, cancel } })
+    }
+
+    /// The services, for what runs in the same process.
+    pub fn services(&self) -> &App {
+        &self.app
+    }
+}
+
+struct Views {
+    catalog: Arc<EmbeddedCatalog>,
+    search: Arc<SearchIndex>,
+}
+
+fn open_views(config: &Config) -> Result<Views, DaemonError> {
+    let catalog = EmbeddedCatalog::open(&config.state, CatalogOptions::default())?;
+    let search = SearchIndex::open(&config.state, SearchOptions::default())?;
+    for (view, set_aside) in [("catalog", &catalog.set_aside), ("search", &search.set_aside)] {
+        if let Some(reason) = set_aside {
+            tracing::warn!(view, %reason, "vue inutilisable mise de côté ; elle est reconstruite depuis le journal");
+        }
+    }
+    Ok(Views { catalog: Arc::new(catalog.view), search: Arc::new(search.view) })
+}
+
+/// Waits until the views know the log: a credential or a retry met before that would be answered wrongly.
+async fn caught_up(
+    mut progress: watch::Receiver<Progress>,
+    size: u64,
+    mut following: JoinHandle<Result<(), FollowError>>,
+) -> Result<JoinHandle<Result<(), FollowError>>, DaemonError> {
+    loop {
+        tokio::select! {
+            caught_up = progress.wait_for(|progress| progress.applied() >= size) => {
+                if caught_up.is_ok() {
+                    return Ok(following);
+                }
+                // The follower is gone: the other branch says why.
+                tokio::task::yield_now().await;
+            }
+            ended = &mut following => {
+                ended.map_err(|e| DaemonError::Task(e.to_string()))??;
+                return Err(DaemonError::Task("suivi du journal".to_owned()));
+            }
+            () = tokio::time::sleep(SAY_EVERY) => {}
+        }
+        let applied = progress.borrow().applied();
+        if applied < size {
+            tracing::info!(applied, size, "les vues rattrapent le journal");
+            super::signals::still_starting(SAY_EVERY * 3);
+        }
+    }
+}
+
+async fn remember(config: Config, mut published: watch::Receiver<Published>, cancel: CancellationToken) {
+    loop {
+        let seen = *published.borrow_and_update();
+        let state = config.state.clone();
+        let kept = tokio::task::spawn_blocking(move || seen::remember(&state, seen)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(%error, "le plus grand journal vu n'a pas pu être noté");
+        }
+        if cancel.is_cancelled() {
+            return;
+        }
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = tokio::time::sleep(REMEMBER_EVERY) => {
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    changed = published.changed() => if changed.is_err() { return },
+                }
+            }
+        }
+    }
+}
+
+async fn first_record_time(log: &LogReader, size: u64) -> Result<Option<time::OffsetDateTime>, DaemonError> {
+    let Some(first) = log.record(0, size).await? else { return Ok(None) };
+    Ok(Record::parse(&first).ok().and_then(|record| parse_record_time(&record.time)))
+}
+
+fn sequencer_options(config: &Config) -> SequencerOptions {
+    SequencerOptions {
+        pool_max: config.limits.pool_entries_max,
+        batch_max: config.limits.batch_entries_max,
+        batch_interval: config.limits.batch_time_max(),
+        ..SequencerOptions::default()
+    }
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        pack_queue_max: config.limits.pool_entries_max,
+        linger_max: config.limits.batch_time_max(),
+        ..StoreOptions::default()
+    }
+}
