@@ -3,7 +3,9 @@
 use super::Receipt;
 use crate::clock::parse_record_time;
 use crate::package::Deposit;
+use crate::spec::cms::SignedData;
 use crate::spec::tlog::encode_hash;
+use crate::spec::tsp;
 use std::fmt;
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
@@ -53,14 +55,21 @@ impl fmt::Display for Receipt {
             }
         }
         match self.unverified_checkpoint() {
-            Err(error) => line(f, "Journal", &error.to_string()),
+            Err(error) => line(f, "Journal", &error.to_string())?,
             Ok(checkpoint) => {
                 line(f, "Journal", &printable(&checkpoint.origin))?;
                 line(f, "Entrée", &format!("n° {} d'un journal de {}", self.index, checkpoint.size))?;
-                line(f, "Racine", &encode_hash(&checkpoint.root))
+                line(f, "Racine", &encode_hash(&checkpoint.root))?;
             }
         }
+        self.timestamps.iter().filter_map(|t| stamped_at(t)).try_for_each(|at| line(f, "Horodaté le", &french_time(at)))
     }
+}
+
+/// What a timestamp says, whoever made it: for display.
+fn stamped_at(response: &[u8]) -> Option<OffsetDateTime> {
+    let token = SignedData::parse(tsp::token_of(response).ok()?).ok()?;
+    Some(tsp::TstInfo::parse(token.content?).ok()?.time)
 }
 
 fn describe(f: &mut fmt::Formatter<'_>, deposit: &Deposit) -> fmt::Result {

@@ -95,6 +95,7 @@ fn a_good_receipt_passes_every_check() {
     assert_eq!(names, [Record, Checkpoint, Inclusion, Timestamp, Seal]);
     let parsed = Receipt::parse(&FIXTURE.receipt.to_json().unwrap()).unwrap();
     assert_eq!(receipt(&parsed, &FIXTURE.trust).outcome.exit_code(), 0);
+    assert!(parsed.to_string().contains("Horodaté le"), "{parsed}");
 }
 
 #[test]
