@@ -11,13 +11,11 @@ mod development;
 mod files;
 mod guard;
 mod keyring;
-mod notary;
 mod seal;
 mod tsa;
 
 pub use files::KeyFileError;
 pub use keyring::{KeyEntry, Keyring, KeyringError, names};
-pub use notary::Notary;
 pub use seal::Sealer;
 pub use tsa::{DEFAULT_POLICY, Refusal, Tsa};
 
