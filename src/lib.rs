@@ -24,7 +24,9 @@
 
 pub mod admission;
 pub mod api;
+pub mod audit;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;

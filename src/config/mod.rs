@@ -14,6 +14,7 @@ pub use limits::{BODY_BYTES_CEILING, Limits};
 pub use store::{S3Config, StoreConfig};
 
 use crate::package::Ark;
+use const_oid::ObjectIdentifier;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Folder of the keys.
     pub keys: PathBuf,
+    /// What time-stamps say.
+    pub timestamp: Timestamp,
     /// The HTTP edge.
     pub http: Http,
     /// A limit on everything.
@@ -52,6 +55,15 @@ pub struct Archive {
     pub log: String,
     /// Origin line of the checkpoints and name of the log key (C2SP: unique, schema-less URL).
     pub origin: String,
+}
+
+/// What time-stamps say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timestamp {
+    /// Policy that tokens announce, a dotted object identifier; without it, a placeholder of the documentation arc.
+    #[serde(default)]
+    pub policy: Option<String>,
 }
 
 /// The HTTP edge.
@@ -101,6 +113,8 @@ struct File {
     state: Folder<State>,
     #[serde(default)]
     keys: Folder<Keys>,
+    #[serde(default)]
+    timestamp: Timestamp,
     #[serde(default)]
     http: Http,
     #[serde(default)]
@@ -175,6 +189,7 @@ impl Config {
             store: file.store.checked(base).map_err(|detail| ConfigError::value(path, "store", detail))?,
             state: at(file.state.path),
             keys: at(file.keys.path),
+            timestamp: file.timestamp,
             http: Http {
                 listen: file.http.listen,
                 tls: file.http.tls.map(|tls| Tls {
@@ -201,6 +216,7 @@ impl Config {
             store: StoreConfig::Local { path: directory.join("bucket") },
             state: directory.join(State::NAME),
             keys: directory.join(Keys::NAME),
+            timestamp: Timestamp::default(),
             http: Http::default(),
             limits: Limits::default(),
             policies: Policies::default(),
@@ -225,6 +241,9 @@ impl Config {
         let printable = !origin.is_empty() && origin.len() <= 255 && origin.bytes().all(|b| b.is_ascii_graphic());
         if !printable || origin.contains('+') {
             return Err(("archive.origin", "1 à 255 caractères ASCII sans espace ni « + »".into()));
+        }
+        if self.timestamp.policy.as_ref().is_some_and(|policy| ObjectIdentifier::new(policy).is_err()) {
+            return Err(("timestamp.policy", "un identifiant d'objet, comme 1.3.6.1.4.1.32473.3161.1".into()));
         }
         self.limits.check()
     }
@@ -297,6 +316,8 @@ mod tests {
         assert!(message.to_string().contains("limits.body_bytes_max"), "{message}");
         let message = parse(&MINIMAL.replace("a.example/d1", "a b")).unwrap_err().to_string();
         assert!(message.contains("archive.origin"), "{message}");
+        let message = parse(&format!("{MINIMAL}[timestamp]\npolicy = \"x\"\n")).unwrap_err().to_string();
+        assert!(message.contains("timestamp.policy"), "{message}");
         let message = parse(&MINIMAL.replace("\"local\"", "\"ftp\"")).unwrap_err().to_string();
         assert!(message.contains("ftp"), "{message}");
     }
@@ -306,6 +327,7 @@ mod tests {
         let mut config = Config::for_directory(Path::new("/srv/archive"));
         assert_eq!(parse(&config.to_toml()).unwrap(), config);
         config.store = StoreConfig::S3(S3Config::new("http://127.0.0.1:9000", "archives"));
+        config.timestamp.policy = Some("1.2.250.1.9999".into());
         config.http.tls = Some(Tls { certificate: "/c.pem".into(), key: "/k.pem".into(), client_ca: None });
         assert_eq!(parse(&config.to_toml()).unwrap(), config);
     }

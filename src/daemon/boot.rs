@@ -3,7 +3,6 @@
 
 use super::bucket::Bucket;
 use super::error::DaemonError;
-use super::follow::LogSource;
 use super::lock::Lock;
 use super::seen;
 use super::signer::KeyringSigner;
@@ -17,7 +16,7 @@ use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::Keyring;
-use crate::views::{FollowError, Follower, Pace, Progress};
+use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -92,7 +91,7 @@ impl Node {
         let store = Store::new(objects, store_options);
         let cancel = CancellationToken::new();
         let views = open_views(&config)?;
-        let source = Arc::new(LogSource::new(log.clone(), published.clone()));
+        let source = Arc::new(LogSource::new(log.clone()));
         let follower = Follower::new(vec![views.catalog.clone(), views.search.clone()], source, Pace::default());
         let progress = follower.progress();
         let following = tokio::spawn({

@@ -9,7 +9,6 @@
 mod boot;
 mod bucket;
 mod error;
-mod follow;
 mod init;
 mod listen;
 mod lock;

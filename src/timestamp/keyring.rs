@@ -1,8 +1,9 @@
 //! Every key of an archive, loaded and checked together.
 
 use super::files::{self, KeyFileError, Kind, Source};
-use super::{Sealer, Tsa, development};
+use super::{Sealer, TimestampError, Tsa, development};
 use crate::clock::Clock;
+use crate::config::{self, Config};
 use crate::spec::cms::path::{self, PathError, Purpose};
 use crate::spec::cms::{Anchors, Certificate, CertificateError, CmsSigner, SignerError};
 use crate::spec::tlog::note::{NoteError, NoteSigner, VerifierKey};
@@ -94,6 +95,19 @@ pub enum KeyringError {
         /// The verifier key of `log.key`.
         expected: String,
     },
+    /// `archive.origin` and the log's key do not belong together.
+    #[error(
+        "la clé du journal porte le nom « {key} » et la configuration dit archive.origin = « {origin} » : l'un des deux vient d'une autre archive"
+    )]
+    Origin {
+        /// The name of the log's key.
+        key: String,
+        /// What the configuration says.
+        origin: String,
+    },
+    /// `timestamp.policy` cannot be used.
+    #[error("[timestamp] policy : {0}")]
+    Policy(#[source] TimestampError),
     /// Making keys failed.
     #[error("la création des clés a échoué : {0}")]
     Generation(String),
@@ -167,13 +181,26 @@ impl Keyring {
         Self::load_with(keys_dir, None)
     }
 
+    /// The keys that a configuration names, under the policy it names; the log's must bear the archive's origin.
+    pub fn open(config: &Config) -> Result<Self, KeyringError> {
+        let mut keyring = Self::load(&config.keys)?;
+        if let Some(policy) = &config.timestamp.policy {
+            keyring.tsa.set_policy(policy).map_err(KeyringError::Policy)?;
+        }
+        if keyring.log.name() != config.archive.origin {
+            let (key, origin) = (keyring.log.name().to_owned(), config.archive.origin.clone());
+            return Err(KeyringError::Origin { key, origin });
+        }
+        Ok(keyring)
+    }
+
     /// Loads the keys of `keys_dir`; what is not there is looked for among systemd's credentials
     /// (`$CREDENTIALS_DIRECTORY`).
     ///
     /// Checks that keys and certificates match, and that the certificates are for their use and issued under `ca.pem`.
     /// Says nothing of today's date: signing does.
     pub fn load(keys_dir: &Path) -> Result<Self, KeyringError> {
-        Self::load_with(keys_dir, crate::config::credentials_directory().as_deref())
+        Self::load_with(keys_dir, config::credentials_directory().as_deref())
     }
 
     /// [`Keyring::load`] with an explicit folder of credentials.

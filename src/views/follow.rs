@@ -3,7 +3,7 @@
 //! One task reads and parses; each view has a task of its own behind a short queue, so that a slow commit of one does not
 //! hold up the other. Everything that may block on the disk runs off the runtime.
 
-use super::{Batch, Cursor, RecordSource, SourceError, Tally, View, ViewError};
+use super::{Batch, Cursor, RecordSource, Run, SourceError, Tally, View, ViewError};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +80,12 @@ pub enum FollowError {
         range: Range<u64>,
         /// How many came.
         got: usize,
+    },
+    /// The records are not those the published root stands for.
+    #[error("les enregistrements lus ne donnent pas la racine publiée à {size} entrées ; lancer « archiland audit »")]
+    Diverged {
+        /// Size of the log.
+        size: u64,
     },
     /// A view cannot go on.
     #[error("enregistrements {}..{} : {cause}", range.start, range.end)]
@@ -231,12 +237,15 @@ impl Follower {
 
     async fn batch(&self, first: u64, head: Cursor, tries: u32) -> Result<Batch, FollowError> {
         let range = first..head.size.min(first.saturating_add(self.pace.batch_records_max.max(1)));
-        let records = retried(tries, || self.source.records(range.clone(), self.pace.batch_bytes_max)).await?;
+        let Run { records, root } =
+            retried(tries, || self.source.records(range.clone(), self.pace.batch_bytes_max)).await?;
         let end = first.saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
         if records.is_empty() || end > range.end {
             return Err(FollowError::Answer { range, got: records.len() });
         }
-        let root = if end == head.size { head.root } else { retried(tries, || self.source.root_at(end)).await? };
+        if end == head.size && root != head.root {
+            return Err(FollowError::Diverged { size: end });
+        }
         off_runtime(move || Batch::parse(first, &records, root, head.size)).await
     }
 }

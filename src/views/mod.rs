@@ -8,10 +8,12 @@
 
 mod batch;
 mod follow;
+mod log;
 mod shelf;
 
 pub use batch::{Batch, Deposited, Entry, Event, Tally};
 pub use follow::{FollowError, Follower, Pace, Progress};
+pub use log::LogSource;
 pub use shelf::{OpenError, Opened, Shelf, ShelfError, is_environment};
 
 use crate::digest::sha256;
@@ -47,7 +49,17 @@ pub trait RecordSource: Send + Sync + 'static {
 
     /// The records from `range.start` on: a prefix of the range, never empty for a range that is not, cut once it is
     /// longer than about `bytes_max`. The source reads objects ahead or in parallel as it sees fit within the range.
-    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Bytes>, SourceError>;
+    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Run, SourceError>;
+}
+
+/// Consecutive records.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Their bytes.
+    pub records: Vec<Bytes>,
+    /// Root of the tree that ends with the last of them, computed from the records themselves and the tree before them: at
+    /// the head it must be the published one.
+    pub root: [u8; 32],
 }
 
 /// Why records cannot be had.

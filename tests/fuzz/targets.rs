@@ -5,6 +5,7 @@
 use archiland::admission::multipart::{Event, MultipartError, Parser, PartHead};
 use archiland::admission::{Metadata, content_digest, decode_header, file_name, parse_date};
 use archiland::package::{Ark, Record, entry_of};
+use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
 use archiland::spec::tlog::checkpoint::Checkpoint;
@@ -16,6 +17,7 @@ use archiland::spec::tlog::tlog_proof::TlogProof;
 use archiland::spec::tlog::{EMPTY_ROOT, Hash};
 use archiland::spec::tsp::{Request, TstInfo, token_of, verify_response, verify_token};
 use archiland::store::Pack;
+use archiland::verify::{self, Outcome, Trust};
 use bytes::Bytes;
 use std::sync::LazyLock;
 
@@ -184,4 +186,28 @@ pub(crate) fn tsp(data: &[u8]) {
     assert!(verify_response(data, b"another", &ANCHORS).is_err());
     let _ = TstInfo::parse(data);
     let _ = Request::parse(data);
+}
+
+/// What [`receipt`] relies on: the archive of its seeds, whose keys are gone.
+static TRUST: LazyLock<Trust> =
+    LazyLock::new(|| Trust::parse(include_str!("fixtures/trust.toml")).expect("a readable trust file"));
+/// The titles of the only two receipts that archive is known to have given out.
+const TITLES: [&str; 2] = ["Arrêté n° 0", "Délibération n° 12 du 23 novembre 2026"];
+
+/// A receipt that reads has every form and reads back the same from its own; one that verifies was given out.
+pub(crate) fn receipt(data: &[u8]) {
+    let _ = std::str::from_utf8(data).map(Trust::parse);
+    let Ok(receipt) = Receipt::parse(data) else { return };
+    let _ = receipt.to_string();
+    for form in Form::ALL {
+        let rendered = receipt.render(form).expect("a receipt has every form");
+        if form == Form::Json && rendered.len() <= RECEIPT_BYTES_MAX {
+            assert_eq!(Receipt::parse(&rendered).expect("a written receipt reads"), receipt);
+        }
+    }
+    if verify::receipt(&receipt, &TRUST).outcome == Outcome::Valid {
+        let record = receipt.record().expect("a record, since it is in the log");
+        let title = &record.deposit().expect("a deposit").title;
+        assert!(TITLES.contains(&title.as_str()), "a forged receipt: {title}");
+    }
 }

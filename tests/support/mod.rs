@@ -12,6 +12,7 @@
 //! a promise proved with somebody else's program is never silently unproved.
 #![allow(dead_code, unreachable_pub, clippy::panic, clippy::print_stderr)]
 
+pub mod archive;
 pub mod faults;
 pub mod fsck;
 pub mod unsigned;

@@ -5,7 +5,7 @@ use archiland::clock::format_record_time;
 use archiland::digest::sha256;
 use archiland::package::{Agency, Body, Dates, Deposit, Location, Payload, Record, Scope, TokenIssued, TokenRevoked};
 use archiland::search::{Audience, Hit, Page, Query, SearchIndex, SearchOptions};
-use archiland::views::{Batch, Cursor, Follower, Pace, RecordSource, SourceError, Tally, View};
+use archiland::views::{Batch, Cursor, Follower, Pace, RecordSource, Run, SourceError, Tally, View};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fs;
@@ -71,7 +71,7 @@ impl RecordSource for Log {
         Ok(self.root(size))
     }
 
-    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Bytes>, SourceError> {
+    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Run, SourceError> {
         self.stumble()?;
         let records = self.records.lock().unwrap();
         let mut bytes = 0;
@@ -81,7 +81,10 @@ impl RecordSource for Log {
             bytes += r.len();
             before < bytes_max
         });
-        Ok(fits.cloned().collect())
+        let fits: Vec<Bytes> = fits.cloned().collect();
+        drop(records);
+        let root = self.root(range.start + fits.len() as u64);
+        Ok(Run { records: fits, root })
     }
 }
 

@@ -165,6 +165,19 @@ fn secrets_may_come_from_systemd() {
 }
 
 #[test]
+fn a_configuration_names_the_keys_and_the_policy() {
+    let (directory, _) = fresh();
+    let mut config = Config::for_directory(directory.path());
+    let said = Keyring::open(&config).unwrap_err().to_string();
+    assert!(said.contains(ORIGIN) && said.contains(&config.archive.origin), "{said}");
+    config.archive.origin = ORIGIN.to_owned();
+    config.timestamp.policy = Some("1.2.250.1.9999.1".to_owned());
+    let keyring = Keyring::open(&config).unwrap();
+    let token = keyring.tsa.token(b"x", SystemClock.now()).unwrap();
+    assert_eq!(verify_response(&token, b"x", keyring.anchors()).unwrap().policy, "1.2.250.1.9999.1");
+}
+
+#[test]
 fn the_server_certificate_is_optional() {
     let (directory, keyring) = fresh();
     let keys = directory.path().join("keys");

@@ -1,0 +1,174 @@
+//! The command line: one file per command, French for people, exit codes for scripts.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done; for `verify` and `audit`: everything is right |
+//! | 1 | the answer is no: a proof that does not hold, a refused deposit, a failure on the way |
+//! | 2 | unusable input: command line, configuration, unreadable or malformed file |
+//!
+//! Commands that need an archive speak HTTP to it ([`client`]), to `--server` or to the daemon of `--dir`; when none runs
+//! there, the node is started in this process for the time of the command ([`archive`]).
+
+mod agency;
+mod archive;
+mod check;
+mod client;
+mod completions;
+mod deposit;
+mod find;
+mod key;
+mod man;
+mod place;
+mod receipt;
+mod samples;
+mod terminal;
+mod token;
+mod upload;
+mod usage;
+mod verify;
+
+use clap::{FromArgMatches, Parser, Subcommand};
+use std::process::ExitCode;
+use thiserror::Error;
+
+const EXIT_CODES: &str = "\
+Codes de retour :
+  0  fait ; pour verify et audit : tout est exact
+  1  la réponse est non : preuve qui ne tient pas, dépôt refusé, échec en chemin
+  2  entrée inutilisable : ligne de commande, configuration, fichier illisible ou mal formé";
+
+/// Archive et services de confiance : dépôts durables, journal de Merkle, récépissés vérifiables hors ligne.
+#[derive(Debug, Parser)]
+#[command(
+    name = "archiland",
+    version,
+    after_help = EXIT_CODES,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Afficher l'aide.
+    #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = "Aide")]
+    help: Option<bool>,
+    /// Afficher la version.
+    #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = "Aide")]
+    version: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Deposit(deposit::Args),
+    Receipt(receipt::Args),
+    Verify(verify::Args),
+    Find(find::Args),
+    Agency(agency::Args),
+    Token(token::Args),
+    Key(key::Args),
+    Config(check::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// How a command that could run to its end ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Done, or everything is right.
+    Done,
+    /// The answer is no, and has been told.
+    No,
+    /// The input is unusable, and that has been told.
+    Unusable,
+}
+
+/// What a command returns.
+pub(crate) type Outcome = anyhow::Result<Ending>;
+
+/// Input that cannot be used at all: exit code 2.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct Unusable(pub(crate) String);
+
+/// Reads the command line, runs the command, tells an error once.
+pub fn main() -> ExitCode {
+    let cli = usage::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
+    match cli.command.run() {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::No) => ExitCode::from(1),
+        Ok(Ending::Unusable) => ExitCode::from(2),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::tell_error(&error);
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
+            Self::Deposit(args) => args.run(),
+            Self::Receipt(args) => args.run(),
+            Self::Verify(args) => args.run(),
+            Self::Find(args) => args.run(),
+            Self::Agency(args) => args.run(),
+            Self::Token(args) => args.run(),
+            Self::Key(args) => args.run(),
+            Self::Config(args) => args.run(),
+            Self::Completions(args) => args.run(),
+            Self::Man(args) => args.run(),
+        }
+    }
+}
+
+/// 2 when the blame is on what was given to us, else 1.
+fn code_of(error: &anyhow::Error) -> u8 {
+    let unusable = error.chain().any(|cause| cause.is::<Unusable>() || cause.is::<crate::config::ConfigError>());
+    if unusable { 2 } else { 1 }
+}
+
+/// Whoever read our output has had enough (`archiland find | head`): no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Runs an asynchronous command on a runtime of its own.
+fn block_on<F: Future<Output = Outcome>>(command: F) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        usage::command().debug_assert();
+    }
+
+    #[test]
+    fn blame_decides_the_exit_code() {
+        assert_eq!(code_of(&anyhow::Error::from(Unusable("x".into())).context("y")), 2);
+        assert_eq!(code_of(&anyhow::anyhow!("x")), 1);
+    }
+
+    #[test]
+    fn every_command_is_said_in_one_french_line() {
+        for command in usage::command().get_subcommands() {
+            let about = command.get_about().unwrap().to_string();
+            assert!(!about.is_empty() && about.chars().count() < 100, "{}: {about}", command.get_name());
+        }
+    }
+}
