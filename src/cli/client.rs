@@ -80,11 +80,6 @@ impl Client {
         Ok(Self { http: builder.build()?, base: server.trim_end_matches('/').to_owned(), token })
     }
 
-    /// The server's address.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-
     /// A request to `path` (which starts with `/`), with the token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));

@@ -11,16 +11,21 @@
 
 mod agency;
 mod archive;
+mod audit;
 mod check;
 mod client;
 mod completions;
+mod demo;
 mod deposit;
 mod find;
+mod init;
 mod key;
 mod man;
 mod place;
+mod rebuild;
 mod receipt;
 mod samples;
+mod serve;
 mod terminal;
 mod token;
 mod upload;
@@ -62,9 +67,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
+    Serve(serve::Args),
+    Demo(demo::Args),
     Deposit(deposit::Args),
     Receipt(receipt::Args),
     Verify(verify::Args),
+    Audit(audit::Args),
+    Rebuild(rebuild::Args),
     Find(find::Args),
     Agency(agency::Args),
     Token(token::Args),
@@ -115,9 +125,14 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Outcome {
         match self {
+            Self::Init(args) => args.run(),
+            Self::Serve(args) => args.run(),
+            Self::Demo(args) => args.run(),
             Self::Deposit(args) => args.run(),
             Self::Receipt(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Audit(args) => args.run(),
+            Self::Rebuild(args) => args.run(),
             Self::Find(args) => args.run(),
             Self::Agency(args) => args.run(),
             Self::Token(args) => args.run(),

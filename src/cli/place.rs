@@ -16,11 +16,6 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The archive in a folder.
-    pub(crate) fn at(dir: PathBuf) -> Self {
-        Self { dir, config: None }
-    }
-
     /// The configuration file's path.
     pub(crate) fn file(&self) -> PathBuf {
         self.config.clone().unwrap_or_else(|| self.dir.join(FILE_NAME))

@@ -83,7 +83,7 @@ mod tests {
         for (sample, start) in SAMPLES.iter().zip(starts) {
             assert!(sample.content.starts_with(start), "{}", sample.name);
         }
-        assert_eq!(SAMPLES[3].content.iter().filter(|b| **b == b'\n').count(), 241);
+        assert_eq!(std::str::from_utf8(SAMPLES[3].content).unwrap().lines().count(), 241);
     }
 
     #[test]

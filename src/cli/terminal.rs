@@ -39,29 +39,3 @@ fn bar(total: u64, what: impl Into<String>, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style).with_message(what.into())
 }
-
-/// A size as a reader says it: `318 octets`, `4,7 Kio`, `1,0 Gio`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["Kio", "Mio", "Gio", "Tio", "Pio"];
-    if bytes < 1024 {
-        return format!("{bytes} octets");
-    }
-    let (mut tenths, mut unit) = (u128::from(bytes) * 10 / 1024, 0);
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    format!("{},{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_said_in_french() {
-        assert_eq!(size(1), "1 octets");
-        assert_eq!(size(4812), "4,6 Kio");
-        assert_eq!(size(1 << 30), "1,0 Gio");
-    }
-}
