@@ -281,6 +281,26 @@ impl Drop for Server {
 }
 
 #[test]
+fn an_archive_with_its_own_authority_is_reached_over_tls_and_an_unknown_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    done(dir, &["init", "--dir", "a"]);
+    let file = dir.join("a/archiland.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    let tls = "[http.tls]\ncertificate = \"keys/server.pem\"\nkey = \"keys/server.key\"\n";
+    std::fs::write(&file, config.replace("# [http.tls]", tls)).unwrap();
+    let server = Server::start(dir);
+    let url = server.url.replace("http://", "https://");
+    let list = ["agency", "list", "--server", &url, "--token-file", "a/keys/admin.token"];
+    assert!(done(dir, &[list.as_slice(), &["--ca-file", "a/keys/ca.pem"]].concat()).contains("exploitant"));
+    let refused = archiland(dir, &list);
+    assert_eq!(code(&refused), 1);
+    assert!(err(&refused).contains("certificat refusé") && err(&refused).contains("--ca-file"), "{}", err(&refused));
+    // The daemon of a folder is trusted through that folder's keys.
+    assert!(done(dir, &["agency", "list", "--dir", "a"]).contains("exploitant"));
+}
+
+#[test]
 fn an_unknown_configuration_key_is_refused_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();

@@ -1,7 +1,7 @@
 //! A small HTTP client of the archive: streaming uploads, problem documents told in their own French, and retries that
 //! cannot archive twice (a deposit always carries an idempotency key).
 
-use super::Unusable;
+use super::{Unusable, terminal};
 use anyhow::{Context, bail};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -11,10 +11,14 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Attempts in all, the first included: with the waits below, a restart of the daemon is survived.
-const ATTEMPTS_MAX: u32 = 8;
+/// Attempts at a deposit in all, the first included: with the waits below, a restart of the daemon is survived.
+pub(crate) const ATTEMPTS_DEPOSIT: u32 = 8;
+/// Attempts at anything else: somebody is waiting for the answer, and can ask again.
+const ATTEMPTS: u32 = 4;
 /// The first wait between two attempts; it doubles.
 const WAIT_FIRST: Duration = Duration::from_millis(250);
+/// A wait as long as this is told.
+const WAIT_TOLD: Duration = Duration::from_secs(1);
 /// No wait is longer, whatever the server asks.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// A server silent for longer is taken as gone; above the daemon's own `commit_ms_max`.
@@ -98,7 +102,7 @@ impl Client {
     /// GET of any answer, kept in memory.
     pub(crate) async fn get_bytes(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Vec<u8>> {
         let path = with_query(path, query);
-        let response = self.persist(async || Ok(self.request(Method::GET, &path))).await?;
+        let response = self.persist(ATTEMPTS, async || Ok(self.request(Method::GET, &path))).await?;
         read_all(response).await
     }
 
@@ -111,26 +115,31 @@ impl Client {
 
     /// DELETE.
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
-        self.persist(async || Ok(self.request(Method::DELETE, path))).await.map(drop)
+        self.persist(ATTEMPTS, async || Ok(self.request(Method::DELETE, path))).await.map(drop)
     }
 
     /// Sends a request that may be repeated safely, as often as needed: `prepare` builds it anew each time (a body that
     /// streams a file can be sent once). Connection losses, 429, 502, 503 and 504 are tried again, `Retry-After` obeyed.
     pub(crate) async fn persist(
         &self,
+        attempts: u32,
         mut prepare: impl AsyncFnMut() -> anyhow::Result<RequestBuilder>,
     ) -> anyhow::Result<Response> {
         let mut wait = WAIT_FIRST;
         for attempt in 1.. {
-            let asked = match prepare().await?.send().await {
-                Ok(response) if is_passing(response.status()) && attempt < ATTEMPTS_MAX => {
-                    retry_after(response.headers())
+            let (asked, why) = match prepare().await?.send().await {
+                Ok(response) if is_passing(response.status()) && attempt < attempts => {
+                    (retry_after(response.headers()), format!("a répondu {}", response.status().as_u16()))
                 }
                 Ok(response) => return accepted(response).await,
-                Err(error) if is_connection(&error) && attempt < ATTEMPTS_MAX => None,
+                Err(error) if is_connection(&error) && attempt < attempts => (None, "ne répond pas".to_owned()),
                 Err(error) => return Err(self.unreachable(error)),
             };
-            tokio::time::sleep(asked.unwrap_or(wait).min(WAIT_MAX)).await;
+            let pause = asked.unwrap_or(wait).min(WAIT_MAX);
+            if pause >= WAIT_TOLD {
+                terminal::note(format_args!("{} {why} ; nouvel essai dans {} s", self.base, pause.as_secs()));
+            }
+            tokio::time::sleep(pause).await;
             wait = wait.saturating_mul(2);
         }
         bail!("{} ne répond pas", self.base)
@@ -141,10 +150,13 @@ impl Client {
     }
 
     fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
-        let server = self.base.clone();
-        anyhow::Error::from(error.without_url()).context(format!(
-            "{server} ne répond pas ; vérifiez l'adresse (--server) et que le démon tourne (archiland serve)"
-        ))
+        let server = &self.base;
+        let told = if is_certificate(&error) {
+            format!("{server} : certificat refusé ; donnez son autorité avec --ca-file (keys/ca.pem de l'archive)")
+        } else {
+            format!("{server} ne répond pas ; vérifiez l'adresse (--server) et que le démon tourne (archiland serve)")
+        };
+        anyhow::Error::from(error.without_url()).context(told)
     }
 }
 
@@ -196,7 +208,21 @@ fn is_passing(status: StatusCode) -> bool {
 
 /// The request may not have arrived, or its answer was lost.
 fn is_connection(error: &reqwest::Error) -> bool {
-    error.is_connect() || error.is_timeout() || error.is_request() || error.is_body()
+    !is_certificate(error) && (error.is_connect() || error.is_timeout() || error.is_request() || error.is_body())
+}
+
+/// The server is there, and is not who it says: trying again would change nothing.
+fn is_certificate(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An I/O error hides what it wraps from `source`, and may wrap another.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = wrapped.map(|inside| inside as &(dyn std::error::Error + 'static)).or_else(|| error.source());
+    }
+    false
 }
 
 /// `Retry-After` in seconds; the date form is not used by the archive.

@@ -32,6 +32,9 @@ mod upload;
 mod usage;
 mod verify;
 
+use crate::config::ConfigError;
+use crate::timestamp::KeyringError;
+use crate::verify::TrustError;
 use clap::{FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 use thiserror::Error;
@@ -146,7 +149,23 @@ impl Command {
 
 /// 2 when the blame is on what was given to us, else 1.
 fn code_of(error: &anyhow::Error) -> u8 {
-    let unusable = error.chain().any(|cause| cause.is::<Unusable>() || cause.is::<crate::config::ConfigError>());
+    use crate::daemon::DaemonError as Daemon;
+    let unusable = error.chain().any(|cause| {
+        let refused_at_start = matches!(
+            cause.downcast_ref(),
+            Some(
+                Daemon::Config(_)
+                    | Daemon::Policy(_)
+                    | Daemon::Keys(_)
+                    | Daemon::Origin { .. }
+                    | Daemon::Tls { .. }
+                    | Daemon::Exists { .. }
+                    | Daemon::NotEmpty { .. }
+            )
+        );
+        let other_input = cause.is::<ConfigError>() || cause.is::<KeyringError>() || cause.is::<TrustError>();
+        refused_at_start || other_input || cause.is::<Unusable>()
+    });
     if unusable { 2 } else { 1 }
 }
 

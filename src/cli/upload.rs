@@ -2,7 +2,7 @@
 //! key when the connection is lost.
 
 use super::Unusable;
-use super::client::{Client, read_all};
+use super::client::{ATTEMPTS_DEPOSIT, Client, read_all};
 use anyhow::Context;
 use futures::StreamExt;
 use indicatif::ProgressBar;
@@ -114,7 +114,7 @@ pub(crate) async fn deposit(
     let metadata = serde_json::to_string(metadata)?;
     let start = progress.position();
     let response = client
-        .persist(async || {
+        .persist(ATTEMPTS_DEPOSIT, async || {
             progress.set_position(start);
             let json = Part::text(metadata.clone()).mime_str("application/json")?;
             let mut form = Form::new().part("metadata", json);
