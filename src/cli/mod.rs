@@ -6,8 +6,8 @@
 //! | 1 | the answer is no: a proof that does not hold, a refused deposit, a failure on the way |
 //! | 2 | unusable input: command line, configuration, unreadable or malformed file |
 //!
-//! Commands that need an archive speak HTTP to it ([`client`]), to `--server` or to the daemon of `--dir`; when none runs
-//! there, the node is started in this process for the time of the command ([`archive`]).
+//! Commands that need an archive speak HTTP to it (`client`), to `--server` or to the daemon of `--dir`; when none runs
+//! there, the node is started in this process for the time of the command (`archive`).
 
 mod agency;
 mod archive;
