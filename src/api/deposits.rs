@@ -8,7 +8,7 @@ use super::receipts;
 use super::receive::{self, Halt};
 use super::services::{App, Services};
 use super::source::Source;
-use crate::admission::{Admitted, Deposit, Earlier, KeyHash, Metadata, Provenance, Reason, Received, Refusal, Turn};
+use crate::admission::{Admitted, Deposit, Earlier, KeyHash, Metadata, Provenance, Reason, Refusal, Turn};
 use crate::admission::{key_hash, key_is_valid};
 use crate::package::{Ark, Scope, fresh_salt};
 use crate::receipt::{Form, Receipt};
@@ -125,19 +125,18 @@ async fn received(
     let deposit = Deposit::receive(metadata, &agency, &app.policies, &app.limits, now)?;
     let Some(key) = key else {
         let (deposit, payloads) = receive::take(app, &agency, deposit, source).await?;
-        let record = record(app, caller, deposit, payloads, None).await?;
-        return answer(app, commit(app, record, None, None).await?).await;
+        return answer(app, commit(app, caller, deposit, payloads, None).await?).await;
     };
     let key = key_hash(&agency, key);
     // Deposits with the same key take turns: the second one sees what became of the first.
-    let turn = app.in_flight.turn(key).await;
+    let wait_max = Duration::from_millis(app.limits.commit_ms_max);
+    let turn = timeout(wait_max, app.in_flight.turn(key)).await.map_err(|_| Problem::busy())?;
     if let Some(earlier) = earlier(app, &agency, key, &turn).await? {
-        return retried(app, deposit, source, earlier).await;
+        let deposit = receive::compare(deposit, source).await?;
+        return same_receipt(app, earlier.index, deposit.content()).await;
     }
     let (deposit, payloads) = receive::take(app, &agency, deposit, source).await?;
-    let content = deposit.content();
-    let record = record(app, caller, deposit, payloads, Some(key)).await?;
-    answer(app, commit(app, record, Some((key, content)), Some(turn)).await?).await
+    answer(app, commit(app, caller, deposit, payloads, Some((key, turn))).await?).await
 }
 
 /// The agency of a deposit: the token's, or for an administrator the one named.
@@ -170,7 +169,7 @@ async fn earlier(app: &App, agency: &str, key: KeyHash, turn: &Turn) -> Result<O
         if let Some(prior) = prior {
             return Ok(Some(Earlier { index: prior.index, content: prior.content }));
         }
-        if app.older_keys_since.is_none_or(|since| app.clock.now() - since <= crate::catalog::IDEMPOTENCY_WINDOW) {
+        if app.older_keys_since.is_some_and(|since| app.clock.now() - since <= crate::catalog::IDEMPOTENCY_WINDOW) {
             return Ok(None);
         }
         let query = Query { idempotency: Some(key), limit: 1, ..Query::new(Audience::Agency(agency)) };
@@ -182,17 +181,7 @@ async fn earlier(app: &App, agency: &str, key: KeyHash, turn: &Turn) -> Result<O
     .map_err(|e| Problem::internal(&e))?
 }
 
-/// A retry: the same receipt if the content is the same, else 409.
-async fn retried(
-    app: &App,
-    deposit: Deposit<Received>,
-    source: &mut Source,
-    earlier: Earlier,
-) -> Result<Response, Halt> {
-    let deposit: Deposit<Admitted> = receive::compare(deposit, source).await?;
-    same_receipt(app, earlier.index, deposit.content()).await
-}
-
+/// The receipt given before, if the content is the same, else 409.
 async fn same_receipt(app: &App, index: u64, content: [u8; 32]) -> Result<Response, Halt> {
     let receipt = receipts::load(app, index).await?;
     let record = receipt.record().map_err(|e| Problem::internal(&e))?;
@@ -203,57 +192,62 @@ async fn same_receipt(app: &App, index: u64, content: [u8; 32]) -> Result<Respon
     respond(StatusCode::OK, &receipt).map_err(Halt::Failed)
 }
 
-/// Makes the payloads durable and writes the record, all within the time limit.
-async fn record(
-    app: &Services,
-    caller: &Caller,
-    deposit: Deposit<Admitted>,
-    payloads: receive::Payloads,
-    idempotency: Option<KeyHash>,
-) -> Result<Vec<u8>, Halt> {
-    let limit = Duration::from_millis(app.limits.commit_ms_max);
-    let locations = timeout(limit, payloads.store()).await.map_err(|_| Problem::outcome_unknown())??;
-    let provenance = Provenance {
-        actor: caller.actor.clone(),
-        time: app.clock.now(),
-        id: Uuid::now_v7(),
-        salt: fresh_salt().map_err(|e| Problem::internal(&e))?,
-        idempotency,
-    };
-    Ok(deposit.into_record(locations, provenance).map_err(|e| Problem::internal(&e))?)
-}
-
 /// What became of a deposit at the sequencer.
 enum Outcome {
     New(Box<Committed>),
-    /// Another node, or a request whose client left, was first.
+    /// Another node was first.
     Before {
         index: u64,
         content: [u8; 32],
     },
 }
 
+/// Makes the payloads durable and writes the record. Goes on in a task of its own: a depositor that leaves, or an answer
+/// that comes too late, must not leave the key's next deposit in doubt.
 async fn commit(
-    app: &Services,
-    record: Vec<u8>,
-    key: Option<(KeyHash, [u8; 32])>,
-    turn: Option<Turn>,
+    app: &App,
+    caller: &Caller,
+    deposit: Deposit<Admitted>,
+    payloads: receive::Payloads,
+    key: Option<(KeyHash, Turn)>,
 ) -> Result<Outcome, Halt> {
-    let submission = Submission { record: record.into(), idempotency: key.map(|(hash, _)| hash) };
+    let task = tokio::spawn(write(app.clone(), caller.actor.clone(), deposit, payloads, key));
     let limit = Duration::from_millis(app.limits.commit_ms_max);
+    match timeout(limit, task).await {
+        Ok(Ok(outcome)) => outcome.map_err(Halt::Failed),
+        Ok(Err(error)) => Err(Problem::internal(&error).into()),
+        Err(_) => Err(Problem::outcome_unknown().into()),
+    }
+}
+
+async fn write(
+    app: App,
+    actor: String,
+    deposit: Deposit<Admitted>,
+    payloads: receive::Payloads,
+    key: Option<(KeyHash, Turn)>,
+) -> Result<Outcome, Problem> {
+    let content = deposit.content();
+    let locations = payloads.store().await?;
+    let idempotency = key.as_ref().map(|(hash, _)| *hash);
+    let salt = fresh_salt().map_err(|e| Problem::internal(&e))?;
+    let provenance = Provenance { actor, time: app.clock.now(), id: Uuid::now_v7(), salt, idempotency };
+    let record = deposit.into_record(locations, provenance).map_err(|e| Problem::internal(&e))?;
     let waiting = app.pulse.wait();
-    let committed = timeout(limit, app.sequencer.submit(submission)).await;
-    match (committed.map_err(|_| Problem::outcome_unknown())?, key) {
-        (Ok(committed), key) => {
+    match app.sequencer.submit(Submission { record: record.into(), idempotency }).await {
+        Ok(committed) => {
             waiting.answered();
-            if let (Some(turn), Some((_, content))) = (turn, key) {
+            if let Some((_, turn)) = key {
                 turn.answered(Earlier { index: committed.index, content });
             }
             app.metrics.deposited();
             Ok(Outcome::New(Box::new(committed)))
         }
-        (Err(SubmitError::Duplicate { index }), Some((_, content))) => Ok(Outcome::Before { index, content }),
-        (Err(error), _) => Err(Problem::from(error).into()),
+        Err(SubmitError::Duplicate { index }) => {
+            waiting.answered();
+            Ok(Outcome::Before { index, content })
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -47,14 +47,17 @@ pub use services::{App, Parts, Services};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use tokio::time::Instant;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+const DEPOSITS: &str = "/v1/deposits";
 
 /// Every route of the daemon.
 pub fn router(app: App) -> Router {
     Router::new()
-        .route("/v1/deposits", post(deposits::create))
+        .route(DEPOSITS, post(deposits::create))
         .route("/v1/deposits/{id}", get(deposits::state))
         .route("/v1/receipts/{id}", get(receipts::fetch))
         .route("/v1/archives", get(archives::find))
@@ -87,8 +90,24 @@ async fn watch(State(app): State<App>, request: Request, next: Next) -> Response
     let english = problem::prefers_english(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    let response = problem::in_language(next.run(request).await, english);
+    // A deposit has limits of its own, step by step: it may take hours to send.
+    let response = if route.as_ref().is_some_and(|route| route.as_str() == DEPOSITS) {
+        next.run(request).await
+    } else {
+        let limit = Duration::from_millis(app.limits.request_ms_max);
+        timeout(limit, next.run(request)).await.unwrap_or_else(|_| too_slow().into_response())
+    };
+    let response = problem::in_language(response, english);
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     app.metrics.request(&method, route, response.status(), started.elapsed());
     response
+}
+
+fn too_slow() -> Problem {
+    Problem::new(
+        Code::StoreUnavailable,
+        "La réponse a pris trop de temps : réessayez.",
+        "The answer took too long: try again.",
+    )
+    .retry_after(5)
 }

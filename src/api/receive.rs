@@ -9,7 +9,9 @@ use crate::package::Location;
 use crate::store::{PayloadWriter, SealedPayload, StoreError};
 use bytes::{Bytes, BytesMut};
 use futures::future::try_join_all;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 /// Sealed payloads held in memory by one deposit before they go to the store, in KiB.
 const SEALED_KIB_MAX: u32 = 16 * 1024;
@@ -54,10 +56,13 @@ pub(super) struct Payloads {
     locations: Vec<Option<Location>>,
     sealed: Vec<(usize, SealedPayload)>,
     held: Option<OwnedSemaphorePermit>,
+    /// The right to one large upload, while a large payload is sealed.
+    large: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads every file into the store's hands. Nothing is durable yet, so that a refusal leaves nothing behind (but what a
-/// deposit of many files above [`SEALED_KIB_MAX`] has already had to put down).
+/// Reads every file into the store's hands. Nothing is durable yet, so that a refusal leaves nothing behind, but what a
+/// deposit of several large files, or of many above [`SEALED_KIB_MAX`], has already had to put down: no record ever names
+/// it, and the audit lists it.
 pub(super) async fn take(
     app: &Services,
     agency: &str,
@@ -125,6 +130,7 @@ impl Payloads {
             self.locations[place] = Some(stored.location);
         }
         self.held = None;
+        self.large = None;
         Ok(())
     }
 
@@ -137,7 +143,7 @@ impl Payloads {
     ) -> Result<(SealedPayload, Bytes), Halt> {
         let mut head = Head::default();
         let (mut length, mut counted_kib) = (0usize, 0u32);
-        let mut large = None;
+        let mut large = false;
         while let Some(data) = source.data().await? {
             head.take(&data);
             length = length.saturating_add(data.len());
@@ -145,15 +151,28 @@ impl Payloads {
                 let needed_kib = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
                 self.hold(app, needed_kib - counted_kib)?;
                 counted_kib = needed_kib;
-            } else if large.is_none() {
-                let permit = app.large_uploads.clone().acquire_owned().await;
-                large = Some(permit.map_err(|_| Problem::busy())?);
+            } else if !large {
+                self.begin_large(app).await?;
                 self.release(counted_kib);
+                large = true;
             }
             writer.write(data).await?;
         }
         let sealed = writer.seal().await?;
         Ok((sealed, head.0.freeze()))
+    }
+
+    /// Waits for the right to a large upload, holding no other: two deposits never wait for each other.
+    async fn begin_large(&mut self, app: &Services) -> Result<(), Halt> {
+        if self.large.is_some() {
+            self.put_down().await?;
+        }
+        let wait_max = Duration::from_millis(app.limits.commit_ms_max);
+        match timeout(wait_max, app.large_uploads.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => self.large = Some(permit),
+            _ => return Err(Problem::busy().into()),
+        }
+        Ok(())
     }
 
     fn hold(&mut self, app: &Services, kib: u32) -> Result<(), Problem> {

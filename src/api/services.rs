@@ -46,7 +46,7 @@ pub struct Parts {
     pub search: Arc<SearchIndex>,
     /// How far the views are.
     pub views: watch::Receiver<Progress>,
-    /// When the log's first record was made, if that is older than what the catalog remembers of idempotency keys.
+    /// When the log's first record was made: a log younger than the catalog's memory of idempotency keys is all in it.
     pub older_keys_since: Option<OffsetDateTime>,
     /// The clock.
     pub clock: SharedClock,

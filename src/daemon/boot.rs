@@ -46,8 +46,9 @@ impl std::fmt::Debug for Node {
 /// What runs beside the requests.
 pub(super) struct Tasks {
     /// Ends when every way into the sequencer is gone.
-    pub(super) sequencing: JoinHandle<()>,
-    pub(super) following: JoinHandle<Result<(), FollowError>>,
+    pub(super) sequencing: Option<JoinHandle<()>>,
+    /// Brings the views up to the log, for ever.
+    pub(super) following: Option<JoinHandle<Result<(), FollowError>>>,
     pub(super) remembering: JoinHandle<()>,
     /// Ends `following` and `remembering`.
     pub(super) cancel: CancellationToken,
@@ -117,7 +118,8 @@ impl Node {
             older_keys_since,
             clock,
         });
-        Ok(Self { config, app, lock, tasks: Tasks { sequencing, following, remembering, cancel } })
+        let tasks = Tasks { sequencing: Some(sequencing), following: Some(following), remembering, cancel };
+        Ok(Self { config, app, lock, tasks })
     }
 
     /// The services, for what runs in the same process.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ pub struct Running {
     tasks: Tasks,
     /// Ends accepting, then each connection after its request.
     stop: CancellationToken,
-    accepting: JoinHandle<GracefulShutdown>,
+    accepting: Option<JoinHandle<GracefulShutdown>>,
     /// Ends connections whatever they are doing.
     abort: CancellationToken,
 }
@@ -76,7 +76,7 @@ impl Node {
             abort: abort.clone(),
         };
         let connections = Arc::new(Semaphore::new(config.limits.connections_max));
-        let accepting = tokio::spawn(accept(listener, edge, connections, stop.clone()));
+        let accepting = Some(tokio::spawn(accept(listener, edge, connections, stop.clone())));
         tracing::info!(%url, "prêt");
         let drain_max = Duration::from_millis(config.limits.drain_ms_max);
         Ok(Running { address, url, drain_max, app, lock, tasks, stop, accepting, abort })
@@ -102,13 +102,13 @@ impl Running {
     /// Returns when a background task ends by itself, which it never should.
     pub async fn failed(&mut self) -> DaemonError {
         tokio::select! {
-            ended = &mut self.tasks.sequencing => DaemonError::Task(reason("séquenceur", ended.err())),
-            ended = &mut self.tasks.following => match ended {
+            result = ended(&mut self.tasks.sequencing) => DaemonError::Task(reason("séquenceur", result.err())),
+            result = ended(&mut self.tasks.following) => match result {
                 Ok(Err(error)) => error.into(),
                 Ok(Ok(())) => DaemonError::Task(reason("suivi du journal", None)),
                 Err(error) => DaemonError::Task(reason("suivi du journal", Some(error))),
             },
-            ended = &mut self.accepting => DaemonError::Task(reason("écoute", ended.err())),
+            result = ended(&mut self.accepting) => DaemonError::Task(reason("écoute", result.err())),
         }
     }
 
@@ -116,7 +116,7 @@ impl Running {
     pub async fn stop(self) -> Result<(), DaemonError> {
         let Self { drain_max, app, lock, tasks, stop, accepting, abort, .. } = self;
         stop.cancel();
-        if let Ok(connections) = accepting.await
+        if let Some(Ok(connections)) = rest(accepting).await
             && timeout(drain_max, connections.shutdown()).await.is_err()
         {
             tracing::warn!("des requêtes duraient encore à la fin du délai d'arrêt ; elles sont coupées");
@@ -124,23 +124,36 @@ impl Running {
         abort.cancel();
         // The last way into the sequencer goes with the services; it then finishes its batch and ends.
         drop(app);
-        if timeout(drain_max, tasks.sequencing).await.is_err() {
+        if timeout(drain_max, rest(tasks.sequencing)).await.is_err() {
             tracing::warn!("le séquenceur n'a pas fini à temps ; le prochain démarrage terminera son lot");
         }
         tasks.cancel.cancel();
         let _ = tasks.remembering.await;
-        let followed =
-            if tasks.following.is_finished() { Ok(Ok(Ok(()))) } else { timeout(drain_max, tasks.following).await };
+        let followed = timeout(drain_max, rest(tasks.following)).await;
         drop(lock);
         match followed {
-            Ok(Ok(outcome)) => outcome.map_err(DaemonError::from),
-            Ok(Err(error)) => Err(DaemonError::Task(error.to_string())),
+            Ok(None) => Ok(()),
+            Ok(Some(Ok(outcome))) => outcome.map_err(DaemonError::from),
+            Ok(Some(Err(error))) => Err(DaemonError::Task(error.to_string())),
             Err(_) => Err(DaemonError::Task("suivi du journal : pas fini à temps".to_owned())),
         }
     }
 }
 
-fn reason(what: &str, error: Option<tokio::task::JoinError>) -> String {
+/// Waits for a task that should not end; once it has, it is taken away so that nobody waits for it twice.
+async fn ended<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    let Some(handle) = task else { return std::future::pending().await };
+    let result = handle.await;
+    *task = None;
+    result
+}
+
+/// Waits for a task to come to rest, if it has not ended already.
+async fn rest<T>(task: Option<JoinHandle<T>>) -> Option<Result<T, JoinError>> {
+    Some(task?.await)
+}
+
+fn reason(what: &str, error: Option<JoinError>) -> String {
     error.map_or_else(|| what.to_owned(), |error| format!("{what} : {error}"))
 }
 

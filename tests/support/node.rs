@@ -1,7 +1,7 @@
 //! A node on loopback, in this process, and a client that speaks HTTP to it as a producer would.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use archiland::clock::system;
+use archiland::clock::{SharedClock, system};
 use archiland::config::{Config, StoreConfig};
 use archiland::daemon::{Bucket, Node, Running, init_over};
 use archiland::sequencer::head::ConditionalHead;
@@ -19,6 +19,7 @@ pub(crate) struct Archive {
     pub(crate) running: Option<Running>,
     pub(crate) admin: String,
     pub(crate) http: reqwest::Client,
+    pub(crate) clock: SharedClock,
 }
 
 /// Which bucket.
@@ -52,12 +53,24 @@ impl Archive {
                 Bucket { heads: Arc::new(ConditionalHead::new(objects.clone())), objects }
             }
         };
-        let made = init_over(&config, system(), bucket.clone()).await.unwrap();
+        Self::start_over(dir, config, bucket, wrap, system()).await
+    }
+
+    pub(crate) async fn start_over(
+        dir: tempfile::TempDir,
+        config: Config,
+        bucket: Bucket,
+        wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>,
+        clock: SharedClock,
+    ) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let made = init_over(&config, clock.clone(), bucket.clone()).await.unwrap();
         let admin = std::fs::read_to_string(made.admin_token_file).unwrap().trim().to_owned();
         let bucket = Bucket { objects: wrap(bucket.objects), heads: bucket.heads };
-        let running = Node::boot_over(config.clone(), system(), bucket.clone()).await.unwrap().serve().await.unwrap();
+        let node = Node::boot_over(config.clone(), clock.clone(), bucket.clone()).await.unwrap();
+        let running = node.serve().await.unwrap();
         let http = reqwest::Client::new();
-        Self { dir, config, bucket, running: Some(running), admin, http }
+        Self { dir, config, bucket, running: Some(running), admin, http, clock }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -72,7 +85,7 @@ impl Archive {
         if self.running.is_some() {
             self.stop().await;
         }
-        let node = Node::boot_over(self.config.clone(), system(), self.bucket.clone()).await.unwrap();
+        let node = Node::boot_over(self.config.clone(), self.clock.clone(), self.bucket.clone()).await.unwrap();
         self.running = Some(node.serve().await.unwrap());
     }
 
