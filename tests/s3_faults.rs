@@ -173,7 +173,7 @@ impl Dice {
 
     fn roll(&self) -> Fault {
         let drawn = self.number();
-        if drawn % self.one_in != 0 {
+        if !drawn.is_multiple_of(self.one_in) {
             return Fault::None;
         }
         match drawn / self.one_in % 8 {
