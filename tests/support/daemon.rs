@@ -28,10 +28,15 @@ pub struct Archive {
 impl Archive {
     /// `archiland init` in a new directory.
     pub fn init() -> Self {
+        Self::init_with(&[])
+    }
+
+    /// `archiland init` with more arguments.
+    pub fn init_with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let archive = Self { directory, port: free_port(), secret: String::new() };
         let path = archive.path().to_str().expect("a UTF-8 path").to_owned();
-        crate::support::run_ok(archive.path(), ARCHILAND, &["init", "--dir", &path]);
+        crate::support::run_ok(archive.path(), ARCHILAND, &[&["init", "--dir", &path], arguments].concat());
         archive.listen_at(archive.port);
         archive
     }
@@ -128,6 +133,7 @@ impl Archive {
     fn listen_at(&self, port: u16) {
         let path = self.path().join("archiland.toml");
         let text = std::fs::read_to_string(&path).expect("archiland.toml");
+        assert!(text.lines().any(|line| line.starts_with("listen = ")), "no line to change in archiland.toml");
         let lines = text.lines().map(|line| {
             if line.starts_with("listen = ") { format!("listen = \"127.0.0.1:{port}\"") } else { line.to_owned() }
         });
