@@ -129,7 +129,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// In French; [`in_language`] says it again in English when that is what was asked for.
+    /// In French; `in_language` says it again in English when that is what was asked for.
     fn into_response(self) -> Response {
         let mut response = self.respond(false);
         response.extensions_mut().insert(self);

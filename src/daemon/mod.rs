@@ -1,6 +1,6 @@
 //! The daemon: puts the rooms together, and reads top to bottom as configuration, boot, bind, serve, drain.
 //!
-//! - [`init`] makes a development archive: keys, first agency, administrator's token, configuration file;
+//! - [`init()`] makes a development archive: keys, first agency, administrator's token, configuration file;
 //! - [`Node::boot`] opens the bucket, finishes what a crash left ([`crate::sequencer`]), brings the views up to the log;
 //! - [`Node::serve`] listens and answers until [`Running::stop`];
 //! - [`serve_until_signal`] is the whole life of `archiland serve`;

@@ -10,7 +10,7 @@
 //! 6. depositors are answered.
 //!
 //! Nobody swaps a new head before the previous staging is applied, so a crashed node's batch is finished by whoever
-//! comes next, with the same [`apply`] that the happy path runs. Any number of nodes may sequence: the loser rebases.
+//! comes next, with the same `apply` that the happy path runs. Any number of nodes may sequence: the loser rebases.
 
 mod apply;
 mod batch;

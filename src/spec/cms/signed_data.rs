@@ -14,7 +14,7 @@ const MAX_SIGNERS: usize = 16;
 /// Attributes of one signer.
 const MAX_ATTRIBUTES: usize = 64;
 
-/// A parsed SignedData. Parsing proves nothing: see [`super::verify`].
+/// A parsed SignedData. Parsing proves nothing: see [`super::verify_signer`].
 #[derive(Debug, Clone)]
 pub struct SignedData<'a> {
     /// Content type of what is signed (content octets of the identifier).

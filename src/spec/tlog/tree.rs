@@ -136,17 +136,17 @@ pub fn tiles_for_consistency(old: u64, new: u64) -> Vec<TileId> {
     consistency_spans(old, new).map(|spans| tiles_of(&spans, new)).unwrap_or_default()
 }
 
-/// MTH(D[size]).
+/// `MTH(D[size])`.
 pub fn root(size: u64, tiles: &TileSet) -> Result<Hash, TreeError> {
     Span::whole(size).hash(tiles)
 }
 
-/// PATH(index, D[size]), from the leaf's sibling up.
+/// `PATH(index, D[size])`, from the leaf's sibling up.
 pub fn inclusion(index: u64, size: u64, tiles: &TileSet) -> Result<Vec<Hash>, TreeError> {
     inclusion_spans(index, size)?.iter().map(|span| span.hash(tiles)).collect()
 }
 
-/// PROOF(old, D[new]); empty when `old` is 0 or equals `new`.
+/// `PROOF(old, D[new])`; empty when `old` is 0 or equals `new`.
 pub fn consistency(old: u64, new: u64, tiles: &TileSet) -> Result<Vec<Hash>, TreeError> {
     consistency_spans(old, new)?.iter().map(|span| span.hash(tiles)).collect()
 }
