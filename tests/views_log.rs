@@ -46,9 +46,9 @@ async fn submit(sequencer: &Sequencer, records: impl IntoIterator<Item = Bytes>)
     }
 }
 
-fn follower(views: &Views, objects: &Arc<dyn ObjectStore>, batch_records_max: u64) -> Follower {
+fn follower(views: &Views, objects: &Arc<dyn ObjectStore>, read_records_max: u64) -> Follower {
     let source = Arc::new(LogSource::new(LogReader::new(objects.clone())));
-    Follower::new(views.all(), source, Pace { batch_records_max, ..Pace::default() })
+    Follower::new(views.all(), source, Pace { read_records_max, ..Pace::default() })
 }
 
 #[tokio::test(flavor = "multi_thread")]

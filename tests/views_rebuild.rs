@@ -132,6 +132,8 @@ fn a_log_with_another_history_empties_the_views() {
     for other in [longer, same, shorter] {
         let other = Log::with(other);
         let views = Views::open(state.path());
+        let ready = views.follower(&other, 7).progress().borrow().applied();
+        assert_eq!(ready, 0, "another log's view passes for ready");
         runtime.block_on(views.catch_up(&other));
         assert_eq!(views.answers(), rebuilt(&other));
         // The emptied and refilled view is the one found at the next start.

@@ -3,7 +3,7 @@
 //! One task reads and parses; each view has a task of its own behind a short queue, so that a slow commit of one does not
 //! hold up the other. Everything that may block on the disk runs off the runtime.
 
-use super::{Batch, Cursor, RecordSource, Run, SourceError, Tally, View, ViewError};
+use super::{Batch, Cursor, RecordSource, SourceError, Tally, View, ViewError};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// Batches waiting for one view. Four publications: about a second in steady state.
-const QUEUE_LEN: usize = 4;
+/// Batches waiting for one view: about a second of them under full load.
+const QUEUE_LEN: usize = 16;
 
 /// A view this far behind is catching up: it flushes rarely, since a crash only costs it the time since.
 const CATCHING_UP_RECORDS: u64 = 50_000;
@@ -28,10 +28,10 @@ const CATCH_UP_TRIES: u32 = 6;
 /// How much at a time, and how often to disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Most records in a batch.
-    pub batch_records_max: u64,
-    /// About the most bytes of records in a batch.
-    pub batch_bytes_max: usize,
+    /// Most records read at once.
+    pub read_records_max: u64,
+    /// About the most bytes of records read at once.
+    pub read_bytes_max: usize,
     /// Longest time something taken in stays unflushed. Stretched so that flushing takes a tenth of the time at most.
     pub flush_every: Duration,
     /// The same while catching up.
@@ -41,8 +41,8 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            batch_records_max: 2_048,
-            batch_bytes_max: 4 << 20,
+            read_records_max: 2_048,
+            read_bytes_max: 4 << 20,
             flush_every: Duration::from_secs(1),
             flush_every_behind: Duration::from_secs(10),
         }
@@ -112,7 +112,8 @@ impl Follower {
     /// A follower of `source` for `views`.
     pub fn new(views: Vec<Arc<dyn View>>, source: Arc<dyn RecordSource>, pace: Pace) -> Self {
         let progress = Progress {
-            views: views.iter().map(|v| (v.name(), v.cursor().size)).collect(),
+            // Nothing, until the view is known to follow this log: nobody must take another log's view for ready.
+            views: views.iter().map(|v| (v.name(), 0)).collect(),
             target: 0,
             tally: Tally::default(),
         };
@@ -212,13 +213,15 @@ impl Follower {
             // gone back is the sequencer's alarm to raise, and is met in `align` at the next start.
             self.progress.send_modify(|p| p.target = p.target.max(head.size));
             while next < head.size {
-                let batch = Arc::new(self.batch(next, head, tries).await?);
-                next = batch.end().size;
-                self.progress.send_modify(|p| p.tally.add(batch.tally()));
-                for queue in queues {
-                    if queue.send(Arc::clone(&batch)).await.is_err() {
-                        // That view's task has ended, and says why.
-                        return Ok(());
+                for batch in self.batches(next, head, tries).await? {
+                    let batch = Arc::new(batch);
+                    next = batch.end().size;
+                    self.progress.send_modify(|p| p.tally.add(batch.tally()));
+                    for queue in queues {
+                        if queue.send(Arc::clone(&batch)).await.is_err() {
+                            // That view's task has ended, and says why.
+                            return Ok(());
+                        }
                     }
                 }
             }
@@ -235,18 +238,28 @@ impl Follower {
         }
     }
 
-    async fn batch(&self, first: u64, head: Cursor, tries: u32) -> Result<Batch, FollowError> {
-        let range = first..head.size.min(first.saturating_add(self.pace.batch_records_max.max(1)));
-        let Run { records, root } =
-            retried(tries, || self.source.records(range.clone(), self.pace.batch_bytes_max)).await?;
-        let end = first.saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
-        if records.is_empty() || end > range.end {
-            return Err(FollowError::Answer { range, got: records.len() });
+    /// The next batches, read, checked against the published root and parsed.
+    async fn batches(&self, first: u64, head: Cursor, tries: u32) -> Result<Vec<Batch>, FollowError> {
+        let range = first..head.size.min(first.saturating_add(self.pace.read_records_max.max(1)));
+        let runs = retried(tries, || self.source.records(range.clone(), self.pace.read_bytes_max)).await?;
+        let got: usize = runs.iter().map(|run| run.records.len()).sum();
+        let end = first.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));
+        if got == 0 || end > range.end {
+            return Err(FollowError::Answer { range, got });
         }
-        if end == head.size && root != head.root {
+        if end == head.size && runs.last().is_some_and(|run| run.root != head.root) {
             return Err(FollowError::Diverged { size: end });
         }
-        off_runtime(move || Batch::parse(first, &records, root, head.size)).await
+        off_runtime(move || {
+            let mut next = first;
+            let parsed = runs.iter().map(|run| {
+                let batch = Batch::parse(next, &run.records, run.root, head.size);
+                next = batch.end().size;
+                batch
+            });
+            parsed.collect()
+        })
+        .await
     }
 }
 

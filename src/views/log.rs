@@ -17,7 +17,8 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// Records in a bundle object: reading less of one saves nothing.
+/// Records in a bundle object: reading less of one saves nothing, and a batch of more than one makes sled keep the garbage
+/// of the whole batch (three times the memory, and half as fast again).
 const BUNDLE: u64 = 256;
 
 /// What a record is taken to weigh before any was seen.
@@ -84,8 +85,8 @@ impl RecordSource for LogSource {
         Ok(self.edge_at(size).await?.root())
     }
 
-    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Run, SourceError> {
-        let answer = self.run(range, bytes_max).await;
+    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Run>, SourceError> {
+        let answer = self.runs(range, bytes_max).await;
         if let Err(SourceError::Unavailable { .. }) = answer {
             // Most likely a partial object that the full one has replaced: the next try looks where the log is now.
             let _ = self.head().await;
@@ -95,8 +96,8 @@ impl RecordSource for LogSource {
 }
 
 impl LogSource {
-    async fn run(&self, range: Range<u64>, bytes_max: usize) -> Result<Run, SourceError> {
-        let mut edge = self.edge_at(range.start).await?;
+    async fn runs(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Run>, SourceError> {
+        let edge = self.edge_at(range.start).await?;
         let (head, record_bytes) = {
             let state = self.state();
             (state.head.size, state.record_bytes)
@@ -106,21 +107,32 @@ impl LogSource {
         let range = range.start..range.end.min(wanted);
         let what = || format!("enregistrements {}..{}", range.start, range.end);
         let records = self.reader.records(range.clone(), head).await.map_err(|e| blame(&what(), e))?;
-        let (records, edge) = tokio::task::spawn_blocking(move || {
-            let leaves: Vec<_> = records.iter().map(|record| leaf_hash(&entry_of(record))).collect();
-            edge.append(&leaves);
-            (records, edge)
-        })
-        .await
-        .map_err(|e| SourceError::Unavailable { what: what(), cause: e.into() })?;
-        let root = edge.root();
+        let first = range.start;
+        let grown = tokio::task::spawn_blocking(move || cut(records, first, edge)).await;
+        let (runs, edge) = grown.map_err(|e| SourceError::Unavailable { what: what(), cause: e.into() })?;
         let mut state = self.state();
         state.edge = edge;
-        if !records.is_empty() {
-            state.record_bytes = records.iter().map(Bytes::len).sum::<usize>() / records.len();
+        let read = runs.iter().flat_map(|run| &run.records);
+        if let Some(mean) = read.clone().map(Bytes::len).sum::<usize>().checked_div(read.count()) {
+            state.record_bytes = mean;
         }
-        Ok(Run { records, root })
+        Ok(runs)
     }
+}
+
+/// Cuts records from index `first` on at the bundles' ends, and grows the tree by them.
+fn cut(mut records: Vec<Bytes>, first: u64, mut edge: Edge) -> (Vec<Run>, Edge) {
+    let mut runs = Vec::new();
+    let mut fill = usize::try_from(BUNDLE - first % BUNDLE).unwrap_or(usize::MAX);
+    while !records.is_empty() {
+        let after = records.split_off(fill.min(records.len()));
+        let leaves: Vec<_> = records.iter().map(|record| leaf_hash(&entry_of(record))).collect();
+        edge.append(&leaves);
+        runs.push(Run { records, root: edge.root() });
+        records = after;
+        fill = usize::try_from(BUNDLE).unwrap_or(usize::MAX);
+    }
+    (runs, edge)
 }
 
 /// A store that does not answer may answer later, and an object that is not there may have been replaced since the head

@@ -47,9 +47,10 @@ pub trait RecordSource: Send + Sync + 'static {
     /// Root of the tree of the first `size` entries, for any size up to the head's.
     async fn root_at(&self, size: u64) -> Result<[u8; 32], SourceError>;
 
-    /// The records from `range.start` on: a prefix of the range, never empty for a range that is not, cut once it is
-    /// longer than about `bytes_max`. The source reads objects ahead or in parallel as it sees fit within the range.
-    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Run, SourceError>;
+    /// The records from `range.start` on, in consecutive runs: together a prefix of the range, never empty for a range that
+    /// is not, cut once it is longer than about `bytes_max`. A run is taken in as one [`Batch`]: some hundreds of records
+    /// at most. The source reads objects ahead or in parallel as it sees fit within the range.
+    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Run>, SourceError>;
 }
 
 /// Consecutive records.

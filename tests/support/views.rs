@@ -71,7 +71,7 @@ impl RecordSource for Log {
         Ok(self.root(size))
     }
 
-    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Run, SourceError> {
+    async fn records(&self, range: Range<u64>, bytes_max: usize) -> Result<Vec<Run>, SourceError> {
         self.stumble()?;
         let records = self.records.lock().unwrap();
         let mut bytes = 0;
@@ -83,8 +83,12 @@ impl RecordSource for Log {
         });
         let fits: Vec<Bytes> = fits.cloned().collect();
         drop(records);
-        let root = self.root(range.start + fits.len() as u64);
-        Ok(Run { records: fits, root })
+        let mut size = range.start;
+        let runs = fits.chunks(3).map(|records| {
+            size += records.len() as u64;
+            Run { records: records.to_vec(), root: self.root(size) }
+        });
+        Ok(runs.collect())
     }
 }
 
@@ -194,8 +198,8 @@ impl Views {
         vec![self.catalog.clone(), self.search.clone()]
     }
 
-    pub(crate) fn follower(&self, log: &Arc<Log>, batch_records_max: u64) -> Follower {
-        Follower::new(self.all(), log.clone(), Pace { batch_records_max, batch_bytes_max: 4_000, ..Pace::default() })
+    pub(crate) fn follower(&self, log: &Arc<Log>, read_records_max: u64) -> Follower {
+        Follower::new(self.all(), log.clone(), Pace { read_records_max, read_bytes_max: 4_000, ..Pace::default() })
     }
 
     pub(crate) async fn catch_up(&self, log: &Arc<Log>) -> Tally {
