@@ -9,7 +9,7 @@ use super::recent::Recent;
 use super::retry::retrying;
 use super::staging::Staged;
 use super::state::{LogState, get};
-use super::sweep::sweep;
+use super::sweep::Sweeper;
 use super::{CheckpointSigner, LogError, LogReader, Published, SequencerOptions, SubmitError};
 use crate::spec::tlog::EMPTY_ROOT;
 use crate::store::StoreError;
@@ -40,6 +40,7 @@ pub(super) struct Log {
     generation_seen: u64,
     cell: PublishedCell,
     recent: Recent,
+    sweeper: Sweeper,
 }
 
 /// A batch in the log.
@@ -58,7 +59,7 @@ impl Log {
         options: SequencerOptions,
     ) -> Self {
         let reader = LogReader::new(objects.clone());
-        let recent = Recent::default();
+        let (recent, sweeper) = (Recent::default(), Sweeper::default());
         Self {
             objects,
             heads,
@@ -70,6 +71,7 @@ impl Log {
             generation_seen: 0,
             cell: None,
             recent,
+            sweeper,
         }
     }
 
@@ -127,7 +129,7 @@ impl Log {
                     if self.holds(first, items).await.map_err(CommitError::Unknown)? {
                         return Ok(self.state.as_ref().map(|state| done(first, built.shared.clone(), state)));
                     }
-                    self.discard(&built.head.staging);
+                    self.sweeper.add(built.head.staging, Vec::new());
                 }
             }
         }
@@ -183,7 +185,7 @@ impl Log {
             Err(error) => return Err(error.into()),
         };
         apply(&*self.objects, &*self.heads, &staged, &mut self.cell).await?;
-        self.discard(&head.staging);
+        self.sweeper.add(head.staging.clone(), Vec::new());
         Ok(())
     }
 
@@ -279,8 +281,10 @@ impl Log {
         self.known_size = Some(first);
         retrying!(deadline, apply(&*self.objects, &*self.heads, &staged, &mut self.cell))
             .map_err(CommitError::Unknown)?;
-        self.discard(&head.staging);
-        sweep(&self.objects, replaced);
+        self.sweeper.add(head.staging.clone(), replaced);
+        if self.sweeper.is_full() {
+            self.tidy_up();
+        }
         for (item, index) in items.iter().zip(first..) {
             if let Some(digest) = item.idempotency {
                 self.recent.insert(digest, index);
@@ -293,16 +297,9 @@ impl Log {
         Ok(done)
     }
 
-    /// Deletes a staging that nobody needs any more; left behind, it costs room and the audit reports it.
-    fn discard(&self, staging: &str) {
-        let (objects, path) = (self.objects.clone(), Path::from(staging));
-        tokio::spawn(async move {
-            if let Err(error) = objects.delete(&path).await
-                && !matches!(error, object_store::Error::NotFound { .. })
-            {
-                tracing::warn!(%error, %path, "un lot appliqué n'a pas pu être effacé de l'attente");
-            }
-        });
+    /// Deletes what a quiet moment was waited for.
+    pub(super) fn tidy_up(&mut self) {
+        self.sweeper.sweep(&self.objects);
     }
 }
 

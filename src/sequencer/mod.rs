@@ -32,7 +32,7 @@ pub use reader::LogReader;
 
 use crate::package::{RECORD_BYTES_MAX, entry_of};
 use crate::spec::tlog::{Hash, leaf_hash, tree};
-use crate::store::{Pace, StoreError, compress};
+use crate::store::{Pace, StoreError, compress_brief};
 use bytes::Bytes;
 use head::HeadStore;
 use object_store::ObjectStore;
@@ -175,7 +175,7 @@ impl Sequencer {
             return Err(SubmitError::TooLong);
         }
         let entry = entry_of(&record);
-        let frame = compress(&record).map_err(|e| SubmitError::Stopped(e.to_string()))?;
+        let frame = compress_brief(&record).map_err(|e| SubmitError::Stopped(e.to_string()))?;
         let (answer, placed) = oneshot::channel();
         let item = Item { entry, leaf: leaf_hash(&entry), frame: frame.into(), idempotency, answer };
         self.pool.try_send(item).map_err(|e| match e {

@@ -17,9 +17,13 @@ pub(super) async fn run(
     loop {
         let first = match timeout(log.options().follow_interval, inbox.recv()).await {
             Ok(Some(item)) => item,
-            Ok(None) => return,
+            Ok(None) => {
+                log.tidy_up();
+                return;
+            }
             Err(_) => {
                 follow(&mut log, &publish, &complain).await;
+                log.tidy_up();
                 continue;
             }
         };

@@ -21,7 +21,7 @@ mod payload;
 mod read;
 
 pub use backend::{Backend, BackendError, S3Options, open as open_backend};
-pub use compress::{compress, decompress};
+pub use compress::{compress, compress_brief, decompress};
 pub use key::{agency_is_valid, seal_key, timestamp_key};
 pub use large::FRAME_BYTES;
 pub use pace::Pace;

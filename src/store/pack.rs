@@ -3,7 +3,7 @@
 //! `tar --zstd -x` restores every member under the name of its SHA-256; `tail -c +OFFSET+1 | head -c LENGTH | zstd -d`
 //! restores one. POSIX ustar headers, mode 0444, no owner, no date: the record tells the story, not the tar.
 
-use super::compress::{compress, decompress};
+use super::compress::{compress_brief, decompress};
 use crate::digest::sha256;
 use std::io;
 
@@ -31,7 +31,7 @@ impl PackBuilder {
     pub fn push(&mut self, sha256: &[u8; 32], size_bytes: u64, frame: &[u8]) -> io::Result<MemberPlace> {
         let mut between = vec![0; self.padding];
         between.extend_from_slice(&tar_header(sha256, size_bytes)?);
-        self.bytes.extend_from_slice(&compress(&between)?);
+        self.bytes.extend_from_slice(&compress_brief(&between)?);
         let place = MemberPlace { offset: self.bytes.len() as u64, length: frame.len() as u64 };
         self.bytes.extend_from_slice(frame);
         self.padding = usize::try_from(size_bytes.next_multiple_of(BLOCK as u64) - size_bytes).unwrap_or(0);
@@ -40,7 +40,7 @@ impl PackBuilder {
 
     /// The finished object.
     pub fn finish(mut self) -> io::Result<Vec<u8>> {
-        let end = compress(&vec![0; self.padding + 2 * BLOCK])?;
+        let end = compress_brief(&vec![0; self.padding + 2 * BLOCK])?;
         self.bytes.extend_from_slice(&end);
         Ok(self.bytes)
     }
@@ -112,6 +112,7 @@ pub(super) fn read_member(frame: &[u8], size_bytes: u64, digest: Option<&[u8; 32
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::store::compress;
     use proptest::prelude::*;
 
     proptest! {
