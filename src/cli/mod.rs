@@ -12,6 +12,7 @@
 mod agency;
 mod archive;
 mod audit;
+mod bench;
 mod check;
 mod client;
 mod completions;
@@ -84,6 +85,7 @@ enum Command {
     Key(key::Args),
     Config(check::Args),
     Completions(completions::Args),
+    Bench(bench::Args),
     Man(man::Args),
 }
 
@@ -142,6 +144,7 @@ impl Command {
             Self::Key(args) => args.run(),
             Self::Config(args) => args.run(),
             Self::Completions(args) => args.run(),
+            Self::Bench(args) => args.run(),
             Self::Man(args) => args.run(),
         }
     }
