@@ -102,7 +102,12 @@ fn sentence(error: &clap::Error) -> String {
         let _ = write!(text, " ; valeurs admises : {valid}");
     }
     for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue] {
-        if let Some(suggested) = context(error, kind) {
+        // clap gives them from the least alike to the most.
+        let closest = match error.get(kind) {
+            Some(ContextValue::Strings(texts)) => texts.last().cloned(),
+            _ => context(error, kind),
+        };
+        if let Some(suggested) = closest {
             let _ = write!(text, " ; vouliez-vous dire {suggested} ?");
         }
     }
