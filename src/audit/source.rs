@@ -55,13 +55,12 @@ impl Bucket {
     /// Calls `visit` for every object under `prefix`, in the store's order.
     pub(super) fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectMeta)) -> Result<(), String> {
         let prefix = (!prefix.is_empty()).then(|| Path::from(prefix));
-        self.runtime.block_on(async {
-            let mut objects = self.store.list(prefix.as_ref());
-            while let Some(object) = objects.next().await {
-                visit(object.map_err(|e| e.to_string())?);
-            }
-            Ok(())
-        })
+        let mut objects = self.store.list(prefix.as_ref());
+        // The visitor may read the bucket in its turn: it is called outside the runtime.
+        while let Some(object) = self.runtime.block_on(objects.next()) {
+            visit(object.map_err(|e| e.to_string())?);
+        }
+        Ok(())
     }
 }
 
