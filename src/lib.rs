@@ -20,7 +20,7 @@
 //! 10. [`audit`] re-reads everything and says what it found.
 //!
 //! [`daemon`] wires the rooms together, [`cli`] is one file per command, and [`spec`] holds the formats of others
-//! (C2SP, RFC 3161, RFC 5652, RFC 8785) without a type of ours in them.
+//! (C2SP, RFC 3161, RFC 4998, RFC 5652, RFC 8785) without a type of ours in them.
 
 pub mod admission;
 pub mod api;

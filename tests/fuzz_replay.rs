@@ -20,6 +20,7 @@ const TARGETS: &[Target] = &[
     ("tlog_proof", targets::tlog_proof),
     ("cms", targets::cms),
     ("tsp", targets::tsp),
+    ("ers", targets::ers),
     ("receipt", targets::receipt),
 ];
 

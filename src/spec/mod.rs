@@ -2,5 +2,6 @@
 //! auditor can hold each of them against its specification.
 
 pub mod cms;
+pub mod ers;
 pub mod tlog;
 pub mod tsp;

@@ -8,6 +8,7 @@ use archiland::package::{Ark, Record, entry_of};
 use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
+use archiland::spec::ers::{DataObject, EvidenceRecord, chain, encode};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::note::{Note, NoteSigner, VerifierKey};
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
@@ -186,6 +187,22 @@ pub(crate) fn tsp(data: &[u8]) {
     assert!(verify_response(data, b"another", &ANCHORS).is_err());
     let _ = TstInfo::parse(data);
     let _ = Request::parse(data);
+}
+
+/// An evidence record that reads is written back into one that reads the same, and proves nothing about a document it
+/// was not made for.
+pub(crate) fn ers(data: &[u8]) {
+    let Ok(record) = EvidenceRecord::parse(data) else { return };
+    let stamps: Vec<Vec<_>> =
+        record.chains.iter().map(|chain| chain.stamps.iter().map(|stamp| stamp.encode()).collect()).collect();
+    let chains: Vec<_> = stamps.iter().map(|stamps| chain(stamps)).collect();
+    let again = encode(&[], &chains);
+    let again = EvidenceRecord::parse(&again).expect("a written record reads");
+    assert!(again.chains.iter().zip(&record.chains).all(|(one, other)| one.stamps == other.stamps));
+    let _ = record.verify(&[], None);
+    let _ = record.verify(&[DataObject::Content(b"annexe")], Some(&ANCHORS));
+    assert!(record.verify(&[DataObject::Content(b"never stamped")], None).is_err());
+    assert!(record.verify(&[DataObject::Digests(&[])], None).is_err());
 }
 
 /// What [`receipt`] relies on: the archive of its seeds, whose keys are gone.

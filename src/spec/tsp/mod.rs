@@ -2,6 +2,7 @@
 //!
 //! * [`verify_response`] checks a response as an authority sends it, [`verify_token`] a bare token (as CAdES carries
 //!   them): the imprint, the signature, and a path to an anchor with every certificate valid at the token's time;
+//! * [`SignedToken`] is the same check step by step, for formats built on tokens (evidence records, signatures);
 //! * [`Request`] reads and writes requests, [`TstInfo`] what a token says, [`granted`] and [`rejected`] wrap an answer.
 //!
 //! The time that counts for the certificates is the token's own: nothing older vouches for it. Renewing a token before
@@ -12,7 +13,7 @@ mod response;
 mod tst_info;
 
 pub use request::{Imprint, Request};
-pub use response::{Failure, TokenInfo, granted, rejected, token_of, verify_response, verify_token};
+pub use response::{Failure, SignedToken, TokenInfo, granted, rejected, token_of, verify_response, verify_token};
 pub use tst_info::TstInfo;
 
 use super::cms::{CmsError, asn1, path};

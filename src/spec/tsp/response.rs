@@ -1,6 +1,7 @@
 //! TimeStampResp (RFC 3161 § 2.4.2): making one, and checking one down to an anchor.
 
 use super::{TspError, TstInfo};
+use crate::spec::cms::algorithm::Digest;
 use crate::spec::cms::asn1::{self, Reader, Tlv, dotted, tag};
 use crate::spec::cms::path::{self, Purpose};
 use crate::spec::cms::{Anchors, Certificate, CmsError, MAX_DER_BYTES, SignedData, oid};
@@ -87,37 +88,84 @@ pub fn verify_response(response: &[u8], message: &[u8], anchors: &Anchors) -> Re
 
 /// Checks a token (a CMS ContentInfo) over `message`.
 pub fn verify_token(token: &[u8], message: &[u8], anchors: &Anchors) -> Result<TokenInfo, TspError> {
-    let signed = SignedData::parse(token)?;
-    if signed.content_type != oid::TST_INFO.as_bytes() {
-        return Err(TspError::Structure("la signature ne porte pas sur un jeton d'horodatage (id-ct-TSTInfo)"));
-    }
-    let content = signed.content.ok_or(TspError::Structure("le jeton d'horodatage est vide"))?;
-    let info = TstInfo::parse(content)?;
-    if info.imprint.value != info.imprint.digest.of(message).as_ref() {
+    let token = SignedToken::open(token, anchors.certificates())?;
+    if token.imprint != token.digest.of(message).as_ref() {
         return Err(TspError::WrongImprint);
     }
-    let [signer] = signed.signers.as_slice() else {
-        return Err(TspError::Structure("un jeton d'horodatage a un signataire, et un seul"));
-    };
-    let certificates = signed.usable_certificates();
-    let mut candidates = certificates.clone();
-    candidates.extend_from_slice(anchors.certificates());
-    let certificate = verify_signer(&signed, signer, content, &candidates)?;
-    // RFC 3161 § 2.4.2: the reference to the authority's certificate is mandatory, against a substituted certificate.
-    if !check_reference(signer, certificate)? {
-        return Err(TspError::Signature(CmsError::Structure("la référence signée du certificat manque")));
-    }
-    let path = path::find(certificate, &certificates, anchors, info.time, Purpose::TimeStamping)?;
-    let anchor = path.last().copied().unwrap_or(certificate);
+    let anchor = token.vouched(anchors)?;
     Ok(TokenInfo {
-        time: info.time,
-        accuracy: info.accuracy,
-        serial: hex::encode(info.serial),
-        policy: dotted(info.policy),
-        nonce: info.nonce.map(<[u8]>::to_vec),
-        signer: certificate.clone(),
-        anchor: anchor.clone(),
+        time: token.time,
+        accuracy: token.accuracy,
+        serial: token.serial,
+        policy: token.policy,
+        nonce: token.nonce,
+        signer: token.signer,
+        anchor,
     })
+}
+
+/// A token whose own signature holds. Nothing is known yet of what it should cover, nor of who vouches for its signer.
+#[derive(Debug, Clone)]
+pub struct SignedToken {
+    /// The algorithm of the imprint.
+    pub digest: Digest,
+    /// What is time-stamped: a digest.
+    pub imprint: Vec<u8>,
+    /// When, according to the authority.
+    pub time: OffsetDateTime,
+    /// How far the true time may be, when the authority says.
+    pub accuracy: Option<Duration>,
+    /// The token's serial number, hexadecimal.
+    pub serial: String,
+    /// The authority's policy, dotted.
+    pub policy: String,
+    /// Content octets of the request's nonce.
+    pub nonce: Option<Vec<u8>>,
+    /// The authority's certificate.
+    pub signer: Certificate,
+    /// The certificates that came along.
+    pub certificates: Vec<Certificate>,
+}
+
+impl SignedToken {
+    /// Checks the signature of a token (a CMS ContentInfo), and that it names its signer. `known`: certificates to look
+    /// into when the token carries none.
+    pub fn open(token: &[u8], known: &[Certificate]) -> Result<Self, TspError> {
+        let signed = SignedData::parse(token)?;
+        if signed.content_type != oid::TST_INFO.as_bytes() {
+            return Err(TspError::Structure("la signature ne porte pas sur un jeton d'horodatage (id-ct-TSTInfo)"));
+        }
+        let content = signed.content.ok_or(TspError::Structure("le jeton d'horodatage est vide"))?;
+        let info = TstInfo::parse(content)?;
+        let [signer] = signed.signers.as_slice() else {
+            return Err(TspError::Structure("un jeton d'horodatage a un signataire, et un seul"));
+        };
+        let certificates = signed.usable_certificates();
+        let mut candidates = certificates.clone();
+        candidates.extend_from_slice(known);
+        let certificate = verify_signer(&signed, signer, content, &candidates)?;
+        // RFC 3161 § 2.4.2: the reference to the authority's certificate is mandatory, against a substituted one.
+        if !check_reference(signer, certificate)? {
+            return Err(TspError::Signature(CmsError::Structure("la référence signée du certificat manque")));
+        }
+        Ok(Self {
+            digest: info.imprint.digest,
+            imprint: info.imprint.value.to_vec(),
+            time: info.time,
+            accuracy: info.accuracy,
+            serial: hex::encode(info.serial),
+            policy: dotted(info.policy),
+            nonce: info.nonce.map(<[u8]>::to_vec),
+            signer: certificate.clone(),
+            certificates,
+        })
+    }
+
+    /// The anchor that vouches for the signer at the token's own time.
+    pub fn vouched(&self, anchors: &Anchors) -> Result<Certificate, TspError> {
+        let path = path::find(&self.signer, &self.certificates, anchors, self.time, Purpose::TimeStamping)?;
+        Ok(path.last().map_or_else(|| self.signer.clone(), |anchor| (*anchor).clone()))
+    }
 }
 
 fn printable(text: Tlv<'_>) -> String {
