@@ -18,6 +18,7 @@ const ROOMS: &[&str] = &[
     "clock",
     "testing",
     "digest",
+    "validation",
     "package",
     "config",
     "admission",

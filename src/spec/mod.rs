@@ -2,6 +2,8 @@
 //! auditor can hold each of them against its specification.
 
 pub mod cms;
+pub mod crypto;
 pub mod ers;
 pub mod tlog;
 pub mod tsp;
+pub mod x509;

@@ -1,0 +1,10 @@
+//! X.509 certificates of strangers (RFC 5280): reading them tolerantly, building a path to an anchor, validating it, and
+//! asking CRLs and OCSP responses whether they still held.
+//!
+//! Tolerant in reading, strict in judging: a certificate of 2009 with an odd extension is read and shown; whether it may
+//! be relied on is the path validation's business. `spec::cms::path` stays the short and strict way for what this
+//! archive makes itself.
+
+mod certificate;
+
+pub use certificate::{Certificate, CertificateError};

@@ -1,0 +1,76 @@
+//! Signature validation: what is signed, by whom, and whether it holds (ETSI EN 319 102-1).
+//!
+//! ```text
+//! bytes → kind of input → gatherers → Facts ┐
+//!                policy, trust material, time ┴→ verdict → report
+//! ```
+//!
+//! *Facts first, verdict after*: [`gather`] reads and computes, and never judges; the verdict is a pure function of the
+//! [`Facts`], so that it can be given again in thirty years from the diagnostic report alone.
+
+pub mod facts;
+pub mod format;
+pub mod gather;
+
+pub use facts::Facts;
+
+/// What is to be validated.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The file's name, when it has one: ASiC members and detached references go by it.
+    pub name: Option<&'a str>,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Content that stands beside it: what a detached signature is about, a container's other members.
+    pub contents: &'a [Content<'a>],
+}
+
+/// Content beside a signature.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// Its name, as a detached reference would write it.
+    pub name: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    /// The content that a reference without a name means: the only one.
+    pub fn only_content(&self) -> Option<&'a [u8]> {
+        match self.contents {
+            [only] => Some(only.bytes),
+            _ => None,
+        }
+    }
+
+    /// The content of this name. A name that is percent-encoded or begins with `./` is the same name.
+    pub fn content(&self, name: &str) -> Option<&'a [u8]> {
+        let wanted = plain(name);
+        self.contents.iter().find(|content| plain(content.name) == wanted).map(|content| content.bytes)
+    }
+}
+
+/// Gathers the facts of `input`, by the kind its content has.
+pub fn gather(input: &Input<'_>) -> Facts {
+    use facts::InputKind;
+    let kind = format::detect(input.bytes);
+    let mut facts = match kind {
+        InputKind::Xml | InputKind::Pes => gather::xades::gather(input),
+        InputKind::Cms => gather::cades::gather(input),
+        InputKind::Pdf => gather::pades::gather(input),
+        InputKind::Asic => gather::asic::gather(input),
+        InputKind::Timestamp => gather::tsp::gather(input),
+        InputKind::EvidenceRecord | InputKind::XmlEvidenceRecord => gather::evidence::gather(input),
+        InputKind::Unknown => Facts::default(),
+    };
+    if facts.kind == InputKind::Unknown {
+        facts.kind = kind;
+    }
+    facts
+}
+
+/// A reference's name as a file's name.
+fn plain(name: &str) -> String {
+    let decoded = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+    decoded.trim_start_matches("./").to_owned()
+}
