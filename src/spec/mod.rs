@@ -7,3 +7,4 @@ pub mod ers;
 pub mod tlog;
 pub mod tsp;
 pub mod x509;
+pub mod xml;
