@@ -1,7 +1,6 @@
 //! A limit on everything: the defaults are safe, each can be set in `[limits]`.
 
 use serde::Deserialize;
-use std::time::Duration;
 
 /// The largest `limits.body_bytes_max` accepted: 64 GiB.
 pub const BODY_BYTES_CEILING: u64 = 64 << 30;
@@ -20,8 +19,6 @@ pub struct Limits {
     pub record_bytes_max: usize,
     /// Most deposits waiting for the sequencer; above, 503 with Retry-After.
     pub pool_entries_max: usize,
-    /// A batch closes after this much time at the latest.
-    pub batch_ms_max: u64,
     /// A batch closes at this many entries.
     pub batch_entries_max: usize,
     /// Most deposits being received or committed at once; above, 503 with Retry-After.
@@ -58,7 +55,6 @@ impl Default for Limits {
             metadata_bytes_max: 32 * 1024,
             record_bytes_max: crate::package::RECORD_BYTES_MAX,
             pool_entries_max: 8_192,
-            batch_ms_max: 250,
             batch_entries_max: 4_096,
             deposits_in_flight_max: 8_192,
             buffered_bytes_max: 256 << 20,
@@ -77,11 +73,6 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// [`Limits::batch_ms_max`] as a duration.
-    pub fn batch_time_max(&self) -> Duration {
-        Duration::from_millis(self.batch_ms_max)
-    }
-
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         let record_max = u64::try_from(crate::package::RECORD_BYTES_MAX).unwrap_or(u64::MAX);
         // One hour is longer than any of these waits makes sense; 4,096 entries keep a batch's staging object small.
@@ -91,7 +82,6 @@ impl Limits {
             ("limits.metadata_bytes_max", wide(self.metadata_bytes_max), 256, 1 << 20),
             ("limits.record_bytes_max", wide(self.record_bytes_max), 1_024, record_max),
             ("limits.pool_entries_max", wide(self.pool_entries_max), 1, 1 << 20),
-            ("limits.batch_ms_max", self.batch_ms_max, 1, 60_000),
             ("limits.batch_entries_max", wide(self.batch_entries_max), 1, 65_536),
             ("limits.deposits_in_flight_max", wide(self.deposits_in_flight_max), 1, 1 << 20),
             ("limits.buffered_bytes_max", wide(self.buffered_bytes_max), 4 << 20, 64 << 30),

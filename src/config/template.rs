@@ -117,7 +117,6 @@ fn write_limits(out: &mut String, limits: &Limits) -> std::fmt::Result {
     line("metadata_bytes_max", wide(limits.metadata_bytes_max), wide(default.metadata_bytes_max), "octets")?;
     line("record_bytes_max", wide(limits.record_bytes_max), wide(default.record_bytes_max), "octets")?;
     line("pool_entries_max", wide(limits.pool_entries_max), wide(default.pool_entries_max), "dépôts en attente")?;
-    line("batch_ms_max", limits.batch_ms_max, default.batch_ms_max, "durée d'un lot")?;
     line("batch_entries_max", wide(limits.batch_entries_max), wide(default.batch_entries_max), "dépôts par lot")?;
     line(
         "deposits_in_flight_max",

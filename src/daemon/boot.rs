@@ -205,15 +205,10 @@ fn sequencer_options(config: &Config) -> SequencerOptions {
     SequencerOptions {
         pool_max: config.limits.pool_entries_max,
         batch_max: config.limits.batch_entries_max,
-        batch_interval: config.limits.batch_time_max(),
         ..SequencerOptions::default()
     }
 }
 
 fn store_options(config: &Config) -> StoreOptions {
-    StoreOptions {
-        pack_queue_max: config.limits.pool_entries_max,
-        linger_max: config.limits.batch_time_max(),
-        ..StoreOptions::default()
-    }
+    StoreOptions { pack_queue_max: config.limits.pool_entries_max, ..StoreOptions::default() }
 }

@@ -3,7 +3,8 @@
 //! The commit protocol, each step durable before the next:
 //!
 //! 1. records join the pool (`pool`), bounded;
-//! 2. a batch closes at once when idle, in growing groups under load ([`crate::store::Pace`]);
+//! 2. one batch is in flight at a time, and the next takes whatever came meanwhile: a lone depositor never waits for
+//!    neighbours, and batches grow with the load and with the slowness of the store;
 //! 3. its tiles, records, signed checkpoint, token and seal become one tar in `staging/` (`batch`, `staging`);
 //! 4. the head is compared and swapped, and **re-read**: only an observed head counts (`commit`);
 //! 5. the staged objects are written in place, then the checkpoint, then the staging goes (`apply`);
@@ -32,7 +33,7 @@ pub use reader::LogReader;
 
 use crate::package::{RECORD_BYTES_MAX, entry_of};
 use crate::spec::tlog::{Hash, leaf_hash, tree};
-use crate::store::{Pace, StoreError, compress_brief};
+use crate::store::{StoreError, compress_brief};
 use bytes::Bytes;
 use head::HeadStore;
 use object_store::ObjectStore;
@@ -49,8 +50,6 @@ pub struct SequencerOptions {
     pub pool_max: usize,
     /// Records in one batch.
     pub batch_max: usize,
-    /// The longest a record waits for its neighbours while the sequencer could start.
-    pub batch_interval: Duration,
     /// How long one commit may go on trying before its depositors are told that the outcome is unknown.
     pub commit_timeout: Duration,
     /// How often an idle node looks for batches of other nodes.
@@ -62,7 +61,6 @@ impl Default for SequencerOptions {
         Self {
             pool_max: 8192,
             batch_max: 4096,
-            batch_interval: Duration::from_millis(250),
             commit_timeout: Duration::from_secs(30),
             follow_interval: Duration::from_secs(2),
         }
@@ -161,8 +159,7 @@ impl Sequencer {
         let first = log.recover().await?;
         let (publish, published) = watch::channel(first);
         let (complain, trouble) = watch::channel(None);
-        let pace = Pace::new(options.batch_interval);
-        let task = tokio::spawn(run::run(log, inbox, pace, publish, complain));
+        let task = tokio::spawn(run::run(log, inbox, publish, complain));
         Ok((Self { pool, published, trouble }, task))
     }
 

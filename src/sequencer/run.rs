@@ -1,63 +1,43 @@
-//! The sequencing task: waits for records, closes batches, answers depositors, follows other nodes.
+//! The sequencing task: waits for records, takes batches, answers depositors, follows other nodes.
 
 use super::commit::{CommitError, Done, Log, answer};
 use super::pool::{Item, Placed};
 use super::{LogError, Published, SubmitError};
-use crate::store::Pace;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 pub(super) async fn run(
     mut log: Log,
     mut inbox: mpsc::Receiver<Item>,
-    mut pace: Pace,
     publish: watch::Sender<Published>,
     complain: watch::Sender<Option<String>>,
 ) {
+    let mut items = Vec::new();
     loop {
-        let first = match timeout(log.options().follow_interval, inbox.recv()).await {
-            Ok(Some(item)) => item,
-            Ok(None) => {
+        let batch_max = log.options().batch_max;
+        match timeout(log.options().follow_interval, inbox.recv_many(&mut items, batch_max)).await {
+            Ok(0) => {
                 log.tidy_up();
                 return;
             }
+            Ok(_) => {}
             Err(_) => {
                 follow(&mut log, &publish, &complain).await;
                 log.tidy_up();
                 continue;
             }
-        };
-        let mut items = gather(first, &mut inbox, &pace, log.options().batch_max).await;
-        let (started, count) = (Instant::now(), items.len());
+        }
         match log.commit(&mut items).await {
             Ok(done) => {
                 complain.send_if_modified(|trouble| trouble.take().is_some());
                 if let Some(done) = done {
                     publish.send_replace(done.published);
-                    answer_all(items, &done);
+                    answer_all(items.drain(..), &done);
                 }
             }
-            Err(error) => refuse_all(items, &error, &complain),
-        }
-        pace.done(started, count);
-    }
-}
-
-/// Takes items until the pace allows the next batch and nothing more waits, or the batch is full.
-async fn gather(first: Item, inbox: &mut mpsc::Receiver<Item>, pace: &Pace, batch_max: usize) -> Vec<Item> {
-    let mut items = vec![first];
-    while items.len() < batch_max {
-        match (inbox.try_recv(), pace.next()) {
-            (Ok(item), _) => items.push(item),
-            (Err(_), Some(at)) if Instant::now() < at => tokio::select! {
-                biased;
-                received = inbox.recv() => match received { Some(item) => items.push(item), None => break },
-                () = sleep_until(at) => break,
-            },
-            (Err(_), _) => break,
+            Err(error) => refuse_all(items.drain(..), &error, &complain),
         }
     }
-    items
 }
 
 /// Looks for batches of other nodes.
@@ -71,14 +51,14 @@ async fn follow(log: &mut Log, publish: &watch::Sender<Published>, complain: &wa
     }
 }
 
-fn answer_all(items: Vec<Item>, done: &Done) {
-    for (item, index) in items.into_iter().zip(done.first..) {
+fn answer_all(items: impl Iterator<Item = Item>, done: &Done) {
+    for (item, index) in items.zip(done.first..) {
         // A depositor that has gone away finds its receipt with its idempotency key.
         let _ = item.answer.send(Ok(Placed { index, batch: done.shared.clone() }));
     }
 }
 
-fn refuse_all(items: Vec<Item>, error: &CommitError, complain: &watch::Sender<Option<String>>) {
+fn refuse_all(items: impl Iterator<Item = Item>, error: &CommitError, complain: &watch::Sender<Option<String>>) {
     let (cause, reply) = match error {
         CommitError::Before(cause) => (cause, SubmitError::Stopped(cause.to_string())),
         CommitError::Unknown(cause) => (cause, SubmitError::Uncertain),

@@ -14,7 +14,6 @@ mod backend;
 mod compress;
 mod key;
 mod large;
-mod pace;
 mod pack;
 mod packer;
 mod payload;
@@ -24,7 +23,6 @@ pub use backend::{Backend, BackendError, S3Options, open as open_backend};
 pub use compress::{compress, compress_brief, decompress};
 pub use key::{agency_is_valid, seal_key, timestamp_key};
 pub use large::FRAME_BYTES;
-pub use pace::Pace;
 pub use pack::{Pack, PackBuilder};
 pub use payload::{PayloadWriter, SealedPayload, StoredPayload};
 pub use read::PayloadStream;
@@ -45,8 +43,6 @@ pub struct StoreOptions {
     pub pack_members_max: usize,
     /// Payloads waiting for a pack; beyond, the depositor is asked to come back later.
     pub pack_queue_max: usize,
-    /// The longest a payload waits for its neighbours.
-    pub linger_max: Duration,
     /// The longest one request to the object store may take, retries included.
     pub request_timeout: Duration,
 }
@@ -58,7 +54,6 @@ impl Default for StoreOptions {
             pack_bytes_max: 16 * 1024 * 1024,
             pack_members_max: 4096,
             pack_queue_max: 8192,
-            linger_max: Duration::from_millis(250),
             request_timeout: Duration::from_secs(60),
         }
     }

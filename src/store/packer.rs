@@ -1,7 +1,8 @@
-//! Gathers small payloads into packs: the first one alone when nobody else is there, many at once under load.
+//! Gathers small payloads into packs. One group is written at a time, and the next takes whatever came meanwhile: a lone
+//! payload never waits for neighbours, and packs grow with the load.
 
 use super::pack::{MemberPlace, PackBuilder};
-use super::{Pace, StoreError, StoreOptions, key};
+use super::{StoreError, StoreOptions, key};
 use crate::package::Location;
 use bytes::Bytes;
 use futures::future::join_all;
@@ -9,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// A payload waiting for its pack.
@@ -62,7 +63,6 @@ impl Packer {
 }
 
 async fn run(objects: Arc<dyn ObjectStore>, options: Arc<StoreOptions>, mut inbox: mpsc::Receiver<Request>) {
-    let mut pace = Pace::new(options.linger_max);
     let mut carried = None;
     loop {
         let first = match carried.take() {
@@ -72,35 +72,23 @@ async fn run(objects: Arc<dyn ObjectStore>, options: Arc<StoreOptions>, mut inbo
                 None => return,
             },
         };
-        let group = gather(first, &mut inbox, &pace, &options, &mut carried).await;
-        let started = Instant::now();
-        let items = group.len();
+        let group = gather(first, &mut inbox, &options, &mut carried);
         let packs = group_by_class(group).into_iter();
         join_all(packs.map(|((agency, rule), members)| write(&*objects, &options, agency, rule, members))).await;
-        pace.done(started, items);
     }
 }
 
-/// Takes requests until the pace allows the next group and nothing more waits, or the group is full.
-async fn gather(
+/// Takes what waits, until the group is full.
+fn gather(
     first: Request,
     inbox: &mut mpsc::Receiver<Request>,
-    pace: &Pace,
     options: &StoreOptions,
     carried: &mut Option<Request>,
 ) -> Vec<Request> {
     let mut bytes = first.frame.len();
     let mut group = vec![first];
     while group.len() < options.pack_members_max {
-        let request = match (inbox.try_recv(), pace.next()) {
-            (Ok(request), _) => request,
-            (Err(_), Some(at)) if Instant::now() < at => tokio::select! {
-                biased;
-                received = inbox.recv() => match received { Some(request) => request, None => break },
-                () = sleep_until(at) => break,
-            },
-            (Err(_), _) => break,
-        };
+        let Ok(request) = inbox.try_recv() else { break };
         bytes += request.frame.len();
         if bytes > options.pack_bytes_max {
             *carried = Some(request);

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use futures::future::join_all;
 use object_store::ObjectStore;
 use std::sync::Arc;
-use std::time::Duration;
 use uuid::Uuid;
 
 pub const ORIGIN: &str = "test.example/journal";
@@ -55,9 +54,8 @@ impl Archive {
     pub async fn open(objects: Arc<dyn ObjectStore>, keyring: Arc<Keyring>) -> Self {
         let heads: Arc<dyn HeadStore> = Arc::new(ConditionalHead::new(objects.clone()));
         let signer = Arc::new(Signer { keyring, clock: system() });
-        let options = SequencerOptions { batch_interval: Duration::from_millis(20), ..SequencerOptions::default() };
         let store = Store::new(objects.clone(), StoreOptions::default());
-        let (sequencer, _task) = Sequencer::start(objects, heads, signer, options).await.unwrap();
+        let (sequencer, _task) = Sequencer::start(objects, heads, signer, SequencerOptions::default()).await.unwrap();
         Self { store, sequencer }
     }
 
