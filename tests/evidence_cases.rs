@@ -17,7 +17,7 @@ fn records_of_other_makers_come_out_as_expected() {
     for line in expected.lines().filter(|line| line.starts_with("er/")) {
         let fields: Vec<&str> = line.split('\t').collect();
         let (file, intact, content) = (fields[0], fields[2] == "yes", fields[5]);
-        if !Path::new(file).extension().is_some_and(|extension| extension == "ers") {
+        if Path::new(file).extension().is_none_or(|extension| extension != "ers") {
             continue;
         }
         let record = std::fs::read(Path::new(CASES).join(file)).unwrap();

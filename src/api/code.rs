@@ -106,6 +106,8 @@ codes! {
     IdempotencyConflict = "idempotency-conflict", 409, "Clé d'idempotence déjà employée", "Idempotency key already used";
     /// The body has a content coding.
     ContentEncoding = "content-encoding", 415, "Codage de contenu refusé", "Content coding refused";
+    /// Not the media type expected here.
+    MediaTypeUnsupported = "media-type", 415, "Type de contenu refusé", "Media type refused";
 
     // The request: who asks, for what.
     /// No credential, or an unknown one.

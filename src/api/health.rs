@@ -1,6 +1,7 @@
 //! `/healthz`: the process answers. `/readyz`: it can take deposits and its checkpoint moves. `/metrics`.
 
 use super::services::{App, Services};
+use crate::timestamp::ClockState;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -20,6 +21,8 @@ pub(super) struct Readiness {
     ready: bool,
     /// Why not, in French, for the operator.
     reasons: Vec<String>,
+    /// What needs the operator without stopping deposits, in French.
+    warnings: Vec<String>,
     /// Entries in the published log.
     log_size: u64,
     /// Entries taken in by every view.
@@ -52,7 +55,19 @@ fn readiness(app: &Services) -> Readiness {
     if app.views.has_changed().is_err() {
         reasons.push("les vues ne suivent plus le journal : redémarrez le démon".to_owned());
     }
-    Readiness { ready: reasons.is_empty(), reasons, log_size: app.log_size(), views_size: app.views.borrow().applied() }
+    let mut warnings = Vec::new();
+    match app.timestamps.trust().state() {
+        ClockState::Trusted => {}
+        ClockState::Unknown(why) => warnings.push(format!("l'horodatage est fermé, l'horloge n'est pas sûre : {why}")),
+        ClockState::Wrong(why) => reasons.push(format!("rien n'est plus signé, l'horloge n'est pas sûre : {why}")),
+    }
+    Readiness {
+        ready: reasons.is_empty(),
+        reasons,
+        warnings,
+        log_size: app.log_size(),
+        views_size: app.views.borrow().applied(),
+    }
 }
 
 /// Metrics (OpenMetrics text).

@@ -2,6 +2,8 @@
 
 use super::code::Code;
 use super::services::Services;
+use crate::spec::tsp::Failure;
+use crate::timestamp::ClockState;
 use axum::http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -30,6 +32,11 @@ struct CodeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    failure: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ViewLabels {
     view: &'static str,
 }
@@ -48,6 +55,9 @@ pub struct Metrics {
     log_size: Gauge,
     log_stopped: Gauge,
     views: Family<ViewLabels, Gauge>,
+    stamps: Counter,
+    stamp_refusals: Family<FailureLabels, Counter>,
+    clock_trusted: Gauge,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -82,6 +92,9 @@ impl Default for Metrics {
             log_size: Gauge::default(),
             log_stopped: Gauge::default(),
             views: Family::default(),
+            stamps: Counter::default(),
+            stamp_refusals: Family::default(),
+            clock_trusted: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("archiland");
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
@@ -104,6 +117,17 @@ impl Default for Metrics {
         registry.register("log_size", "Entries in the published log", metrics.log_size.clone());
         registry.register("log_stopped", "1 when the log cannot be extended", metrics.log_stopped.clone());
         registry.register("view_size", "Entries taken in by a view", metrics.views.clone());
+        registry.register("timestamps", "Time-stamp tokens issued to clients", metrics.stamps.clone());
+        registry.register(
+            "timestamps_refused",
+            "Time-stamp requests refused, by PKIFailureInfo",
+            metrics.stamp_refusals.clone(),
+        );
+        registry.register(
+            "clock_trusted",
+            "1 when the clock may be relied on, 0 when time-stamping is closed",
+            metrics.clock_trusted.clone(),
+        );
         metrics.registry = registry;
         metrics
     }
@@ -129,6 +153,23 @@ impl Metrics {
         self.retries.inc();
     }
 
+    pub(super) fn stamped(&self) {
+        self.stamps.inc();
+    }
+
+    pub(super) fn stamp_refused(&self, failure: Failure) {
+        let failure = match failure {
+            Failure::BadAlgorithm => "badAlg",
+            Failure::BadRequest => "badRequest",
+            Failure::BadDataFormat => "badDataFormat",
+            Failure::TimeNotAvailable => "timeNotAvailable",
+            Failure::UnacceptedPolicy => "unacceptedPolicy",
+            Failure::UnacceptedExtension => "unacceptedExtension",
+            Failure::SystemFailure => "systemFailure",
+        };
+        self.stamp_refusals.get_or_create(&FailureLabels { failure }).inc();
+    }
+
     pub(super) fn read(&self) {
         self.reads.inc();
     }
@@ -144,6 +185,7 @@ impl Metrics {
     /// The text, with what is read at the moment of asking.
     pub(super) fn render(&self, app: &Services) -> String {
         self.log_size.set(i64::try_from(app.log_size()).unwrap_or(i64::MAX));
+        self.clock_trusted.set(i64::from(app.timestamps.trust().state() == ClockState::Trusted));
         self.log_stopped.set(i64::from(app.sequencer.trouble().is_some()));
         for (view, size) in &app.views.borrow().views {
             let gauge = self.views.get_or_create(&ViewLabels { view });

@@ -8,6 +8,7 @@
 //! | `GET /v1/archives/{id}`, `…/payloads/{n}` | the record; the documents, with ranges | read |
 //! | `GET /v1/archives?…` | look-up | read |
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
+//! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
 //! | `GET /log/…` | the public log (C2SP tlog-tiles) | anyone |
 //! | `/healthz`, `/readyz`, `/metrics`, `/v1/openapi.json` | operation | anyone |
 //!
@@ -35,6 +36,7 @@ mod receive;
 mod refusals;
 mod services;
 mod source;
+mod tsa;
 
 pub(crate) use admin::{administrative_record, fresh_secret, new_token};
 pub use auth::PeerCertificate;
@@ -67,6 +69,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/tokens", get(admin::tokens).post(admin::issue))
         .route("/v1/tokens/{token}", axum::routing::delete(admin::revoke))
         .route("/v1/openapi.json", get(openapi::fetch))
+        .route("/tsa", post(tsa::stamp))
         .route("/log/{*path}", get(log::fetch).options(log::preflight))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -161,7 +161,7 @@ impl Modify for Credentials {
         super::deposits::create, super::deposits::state, super::receipts::fetch,
         super::archives::find, super::archives::fetch, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
-        super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
+        super::tsa::stamp, super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
     ),
     components(schemas(
         DepositForm, MetadataDocument, DatesDocument, AgentDocument, LinkDocument, AnnouncedDocument, ReceiptDocument, Problem,
@@ -170,6 +170,7 @@ impl Modify for Credentials {
     tags(
         (name = "deposits", description = "Documents in, receipts out"),
         (name = "archives", description = "Reading and looking up"),
+        (name = "timestamps", description = "Time-stamp tokens (RFC 3161)"),
         (name = "log", description = "The public log (C2SP tlog-tiles)"),
         (name = "administration", description = "Agencies and tokens"),
         (name = "operation", description = "Health and metrics"),

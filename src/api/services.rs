@@ -14,6 +14,7 @@ use crate::search::SearchIndex;
 use crate::sequencer::{LogReader, Sequencer};
 use crate::spec::tlog::note::VerifierKey;
 use crate::store::Store;
+use crate::timestamp::TimestampService;
 use crate::views::Progress;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -50,6 +51,10 @@ pub struct Parts {
     pub older_keys_since: Option<OffsetDateTime>,
     /// The clock.
     pub clock: SharedClock,
+    /// The time-stamping authority.
+    pub timestamps: TimestampService,
+    /// Whether anyone may ask it for tokens.
+    pub timestamps_open: bool,
 }
 
 /// What the handlers share.

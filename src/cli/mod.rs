@@ -28,6 +28,7 @@ mod receipt;
 mod samples;
 mod serve;
 mod terminal;
+mod timestamp;
 mod token;
 mod upload;
 mod usage;
@@ -77,6 +78,7 @@ enum Command {
     Deposit(deposit::Args),
     Receipt(receipt::Args),
     Verify(verify::Args),
+    Timestamp(timestamp::Args),
     Audit(audit::Args),
     Rebuild(rebuild::Args),
     Find(find::Args),
@@ -136,6 +138,7 @@ impl Command {
             Self::Deposit(args) => args.run(),
             Self::Receipt(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Timestamp(args) => args.run(),
             Self::Audit(args) => args.run(),
             Self::Rebuild(args) => args.run(),
             Self::Find(args) => args.run(),

@@ -7,14 +7,15 @@ mod error;
 mod limits;
 mod store;
 mod template;
+mod timestamp;
 
 pub use error::ConfigError;
 pub(crate) use error::in_french;
 pub use limits::{BODY_BYTES_CEILING, Limits};
 pub use store::{S3Config, StoreConfig};
+pub use timestamp::{ClockConfig, Timestamp};
 
 use crate::package::Ark;
-use const_oid::ObjectIdentifier;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ pub struct Config {
     pub state: PathBuf,
     /// Folder of the keys.
     pub keys: PathBuf,
-    /// What time-stamps say.
+    /// The time-stamping authority.
     pub timestamp: Timestamp,
     /// The HTTP edge.
     pub http: Http,
@@ -55,15 +56,6 @@ pub struct Archive {
     pub log: String,
     /// Origin line of the checkpoints and name of the log key (C2SP: unique, schema-less URL).
     pub origin: String,
-}
-
-/// What time-stamps say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Timestamp {
-    /// Policy that tokens announce, a dotted object identifier; without it, a placeholder of the documentation arc.
-    #[serde(default)]
-    pub policy: Option<String>,
 }
 
 /// The HTTP edge.
@@ -242,9 +234,7 @@ impl Config {
         if !printable || origin.contains('+') {
             return Err(("archive.origin", "1 à 255 caractères ASCII sans espace ni « + »".into()));
         }
-        if self.timestamp.policy.as_ref().is_some_and(|policy| ObjectIdentifier::new(policy).is_err()) {
-            return Err(("timestamp.policy", "un identifiant d'objet, comme 1.3.6.1.4.1.32473.3161.1".into()));
-        }
+        self.timestamp.check()?;
         self.limits.check()
     }
 }
@@ -328,6 +318,9 @@ mod tests {
         assert_eq!(parse(&config.to_toml()).unwrap(), config);
         config.store = StoreConfig::S3(S3Config::new("http://127.0.0.1:9000", "archives"));
         config.timestamp.policy = Some("1.2.250.1.9999".into());
+        config.timestamp.open = true;
+        config.timestamp.clock.ntp = vec!["ntp.example".into(), "ntp2.example:1123".into()];
+        config.timestamp.clock.quorum = Some(2);
         config.http.tls = Some(Tls { certificate: "/c.pem".into(), key: "/k.pem".into(), client_ca: None });
         assert_eq!(parse(&config.to_toml()).unwrap(), config);
     }

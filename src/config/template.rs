@@ -38,14 +38,7 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
         "# Clés du journal, de l'horodatage et du cachet. À sauvegarder hors ligne ; jamais dans le compartiment."
     )?;
     writeln!(out, "[keys]\npath = {}\n", path(&config.keys, base))?;
-    writeln!(
-        out,
-        "[timestamp]\n# Politique d'horodatage annoncée dans les jetons : un identifiant d'objet de votre structure."
-    )?;
-    match &config.timestamp.policy {
-        Some(policy) => writeln!(out, "policy = {}\n", text(policy))?,
-        None => writeln!(out, "# policy = \"1.2.250.1.…\"\n")?,
-    }
+    config.timestamp.render(out)?;
     writeln!(out, "[http]\nlisten = {}\n", text(&config.http.listen.to_string()))?;
     match &config.http.tls {
         Some(tls) => {

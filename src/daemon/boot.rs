@@ -3,6 +3,7 @@
 
 use super::bucket::Bucket;
 use super::error::DaemonError;
+use super::init::OPERATOR;
 use super::lock::Lock;
 use super::seen;
 use super::signer::KeyringSigner;
@@ -15,7 +16,7 @@ use crate::package::Record;
 use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::store::{Store, StoreOptions};
-use crate::timestamp::Keyring;
+use crate::timestamp::{ClockOptions, Keyring, TimestampService, watch_clock};
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,14 +69,12 @@ impl Node {
     /// Boots over a bucket at hand.
     pub async fn boot_over(config: Config, clock: SharedClock, bucket: Bucket) -> Result<Self, DaemonError> {
         let policies = Policies::load(&config.policies)?;
-        let keyring = Arc::new(Keyring::load(&config.keys)?);
-        if keyring.log.name() != config.archive.origin {
-            let (key, origin) = (keyring.log.name().to_owned(), config.archive.origin.clone());
-            return Err(DaemonError::Origin { key, origin });
-        }
+        let keyring = Arc::new(Keyring::open(&config)?);
         let lock = Lock::take(&config.state)?;
 
-        let signer = Arc::new(KeyringSigner::new(keyring.clone(), clock.clone()));
+        let cancel = CancellationToken::new();
+        let trust = watch_clock(clock_options(&config), clock.clone(), cancel.clone());
+        let signer = Arc::new(KeyringSigner::new(keyring.clone(), clock.clone()).trusting(trust.clone()));
         let options = sequencer_options(&config);
         let objects = bucket.objects.clone();
         let (sequencer, sequencing) = Sequencer::start(objects.clone(), bucket.heads, signer, options).await?;
@@ -90,7 +89,6 @@ impl Node {
         let store_options = store_options(&config);
         let small_bytes_max = store_options.small_bytes_max;
         let store = Store::new(objects, store_options);
-        let cancel = CancellationToken::new();
         let views = open_views(&config)?;
         let source = Arc::new(LogSource::new(log.clone()));
         let follower = Follower::new(vec![views.catalog.clone(), views.search.clone()], source, Pace::default());
@@ -103,7 +101,10 @@ impl Node {
         let remembering = tokio::spawn(remember(config.clone(), published, cancel.clone()));
 
         let older_keys_since = first_record_time(&log, found.size).await?;
+        let stamping = TimestampService::start(keyring.clone(), sequencer.clone(), clock.clone(), trust, OPERATOR);
         let app = Services::new(Parts {
+            timestamps: stamping,
+            timestamps_open: config.timestamp.open,
             archive: config.archive.clone(),
             limits: config.limits.clone(),
             policies,
@@ -206,6 +207,16 @@ fn sequencer_options(config: &Config) -> SequencerOptions {
         pool_max: config.limits.pool_entries_max,
         batch_max: config.limits.batch_entries_max,
         ..SequencerOptions::default()
+    }
+}
+
+fn clock_options(config: &Config) -> ClockOptions {
+    let clock = &config.timestamp.clock;
+    ClockOptions {
+        servers: clock.ntp.clone(),
+        quorum: clock.quorum(),
+        drift_max: clock.drift_max(),
+        every: clock.every(),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::clock::SharedClock;
 use crate::sequencer::{CheckpointSigner, Evidence, SignError};
 use crate::spec::tlog::checkpoint::Checkpoint;
-use crate::timestamp::Keyring;
+use crate::timestamp::{ClockTrust, Keyring};
 use std::sync::Arc;
 
 /// The archive's own keys as the sequencer's signer.
@@ -11,12 +11,20 @@ use std::sync::Arc;
 pub struct KeyringSigner {
     keyring: Arc<Keyring>,
     clock: SharedClock,
+    trust: ClockTrust,
 }
 
 impl KeyringSigner {
     /// Signs with these keys, at this clock's time.
     pub fn new(keyring: Arc<Keyring>, clock: SharedClock) -> Self {
-        Self { keyring, clock }
+        Self { keyring, clock, trust: ClockTrust::blind() }
+    }
+
+    /// Signs nothing while the clock is known to be wrong. Servers of time that do not answer do not stop deposits.
+    #[must_use]
+    pub fn trusting(mut self, trust: ClockTrust) -> Self {
+        self.trust = trust;
+        self
     }
 }
 
@@ -27,6 +35,7 @@ impl CheckpointSigner for KeyringSigner {
 
     fn sign(&self, checkpoint: &Checkpoint) -> Result<Evidence, SignError> {
         let failed = |e: &dyn std::fmt::Display| SignError(e.to_string());
+        self.trust.refuse_wrong().map_err(|e| failed(&e))?;
         let text = checkpoint.text();
         let at = self.clock.now();
         let tsr = self.keyring.tsa.token(text.as_bytes(), at).map_err(|e| failed(&e))?;

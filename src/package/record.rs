@@ -65,6 +65,8 @@ pub enum Body {
     TokenIssued(TokenIssued),
     /// A token is worth nothing from now on.
     TokenRevoked(TokenRevoked),
+    /// Time-stamp tokens are about to be issued.
+    Timestamps(Timestamps),
 }
 
 /// An archived deposit.
@@ -220,6 +222,20 @@ pub struct TokenIssued {
 pub struct TokenRevoked {
     /// Public name of the token.
     pub token: String,
+}
+
+/// Time-stamp tokens about to be issued, all at the record's own time: the intent is in the log before the signatures are
+/// made. A token that was never delivered has its place here nevertheless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timestamps {
+    /// Policy, dotted object identifier.
+    pub policy: String,
+    /// SHA-256 (hexadecimal) of the authority's certificate.
+    pub certificate: String,
+    /// Serial number of the first token, hexadecimal; each next one adds 1.
+    pub serial: String,
+    /// What is stamped, in the order of the serial numbers: `sha256:<hexadecimal>`, `sha384:…`, `sha512:…`.
+    pub imprints: Vec<String>,
 }
 
 /// Why bytes are no record, or a record cannot be written.

@@ -2,6 +2,8 @@
 //!
 //! * [`Keyring`] loads and checks the keys of a folder, or makes a development PKI;
 //! * [`Tsa`] stamps a message with the time (RFC 3161);
+//! * [`TimestampService`] answers requests from outside: tokens are journalled in the log, by batches, before they are signed;
+//! * [`ClockTrust`] says whether the clock may be relied on: against steps, and against NTP servers under a quorum;
 //! * [`Sealer`] seals a document with the archive's name (CMS).
 //!
 //! Both refuse to sign when the clock goes backward or their certificate is out of its validity: a token that says the
@@ -12,12 +14,16 @@ mod files;
 mod guard;
 mod keyring;
 mod seal;
+mod service;
+mod trust;
 mod tsa;
 
 pub use files::KeyFileError;
 pub use keyring::{KeyEntry, Keyring, KeyringError, names};
 pub use seal::Sealer;
-pub use tsa::{DEFAULT_POLICY, Refusal, Tsa};
+pub use service::{Answer, TimestampService};
+pub use trust::{ClockOptions, ClockState, ClockTrust, watch_clock};
+pub use tsa::{Asked, DEFAULT_POLICY, Refusal, Tsa};
 
 use crate::spec::cms::CmsError;
 
@@ -34,6 +40,9 @@ pub enum TimestampError {
         /// The time asked for.
         at: String,
     },
+    /// The clock cannot be relied on.
+    #[error("l'horloge n'est pas sûre : {0}")]
+    ClockUntrusted(String),
     /// The certificate is not valid at that time.
     #[error(
         "le certificat « {subject} » n'est pas valable à la date du {at} (il l'est du {from} au {to}) ; renouvelez-le"
@@ -59,6 +68,9 @@ pub enum TimestampError {
     /// The request cannot be honoured.
     #[error("demande d'horodatage refusée : {0}")]
     Request(String),
+    /// The log did not take the record of the tokens.
+    #[error("les jetons n'ont pu être consignés dans le journal : {0}")]
+    Journal(String),
     /// Signing failed.
     #[error(transparent)]
     Cms(#[from] CmsError),

@@ -17,6 +17,9 @@ pub const DEFAULT_POLICY: &str = "1.3.6.1.4.1.32473.3161.1";
 /// What tokens announce: the true time is within a second. It is the operator's to keep (NTP).
 const ACCURACY_S: u8 = 1;
 
+/// The digests stamped (ETSI TS 119 312).
+const ACCEPTED: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
+
 /// A time-stamping authority: a key, its certificate, a policy.
 #[derive(Debug)]
 pub struct Tsa {
@@ -26,15 +29,53 @@ pub struct Tsa {
     guard: TimeGuard,
 }
 
+/// A request that can be honoured.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The algorithm of the imprint.
+    pub digest: Digest,
+    /// What is to be stamped.
+    pub imprint: Vec<u8>,
+    /// The MessageImprint as received.
+    raw: Vec<u8>,
+    nonce: Option<Vec<u8>>,
+    certificates: Certificates,
+}
+
 /// A request that was not honoured, with the DER response to send nevertheless.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
 pub struct Refusal {
     /// A rejected TimeStampResp.
     pub response: Vec<u8>,
+    /// Why, as the response says it.
+    pub failure: Failure,
     /// Why, for our own log.
     #[source]
     pub cause: Box<TimestampError>,
+}
+
+impl Refusal {
+    /// The rejection for a failure of ours.
+    pub fn of(cause: TimestampError) -> Self {
+        let failure = match cause {
+            TimestampError::ClockWentBackward { .. }
+            | TimestampError::CertificateNotValid { .. }
+            | TimestampError::ClockUntrusted(_) => Failure::TimeNotAvailable,
+            _ => Failure::SystemFailure,
+        };
+        Self::with(failure, cause)
+    }
+
+    fn with(failure: Failure, cause: TimestampError) -> Self {
+        // Whoever asked reads this; what concerns our machine stays in our own log.
+        let text = match failure {
+            Failure::TimeNotAvailable => "horloge indisponible".to_owned(),
+            Failure::SystemFailure => "service momentanément indisponible".to_owned(),
+            _ => cause.to_string(),
+        };
+        Self { response: tsp::rejected(failure, &text), failure, cause: Box::new(cause) }
+    }
 }
 
 impl Tsa {
@@ -60,56 +101,85 @@ impl Tsa {
     /// Fails when `at` is before a time this authority already signed in this process, or out of its certificate's
     /// validity.
     pub fn token(&self, message: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
-        let imprint = Imprint::encode(Digest::Sha256, Digest::Sha256.of(message).as_ref());
-        self.stamp(&imprint, None, at, Certificates::Included)
+        self.token_over(Digest::Sha256, Digest::Sha256.of(message).as_ref(), at)
+    }
+
+    /// [`Tsa::token`] over a digest made already.
+    pub fn token_over(&self, digest: Digest, imprint: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
+        let at = self.instant(at)?;
+        let mut serial = [0_u8; 16];
+        self.random.fill(&mut serial).map_err(|_| TimestampError::Random)?;
+        self.sign(&Imprint::encode(digest, imprint), &serial, None, at, Certificates::Included)
+    }
+
+    /// The policy it announces, dotted.
+    pub fn policy(&self) -> String {
+        self.policy.to_string()
     }
 
     /// Answers a TimeStampReq (DER): a granted TimeStampResp, or a [`Refusal`] that holds the rejection to send.
     pub fn answer(&self, request: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, Refusal> {
-        let refuse = |failure, cause: TimestampError| {
-            // Whoever asked reads this; what concerns our machine stays in our own log.
-            let text = if failure == Failure::TimeNotAvailable { "horloge indisponible" } else { "demande refusée" };
-            Refusal { response: tsp::rejected(failure, text), cause: Box::new(cause) }
-        };
+        let asked = self.admit(request)?;
+        let at = self.instant(at).map_err(Refusal::of)?;
+        // 128 random bits: unique without a counter to keep, and within the 160 bits of RFC 3161 § 2.4.2.
+        let mut serial = [0_u8; 16];
+        self.random.fill(&mut serial).map_err(|_| Refusal::of(TimestampError::Random))?;
+        self.issue(&asked, &serial, at).map_err(Refusal::of)
+    }
+
+    /// Reads a TimeStampReq (DER) and says whether it can be honoured: SHA-256, SHA-384 or SHA-512, our policy or none
+    /// asked for, no extension.
+    pub fn admit(&self, request: &[u8]) -> Result<Asked, Refusal> {
+        let refuse = |failure, cause: String| Refusal::with(failure, TimestampError::Request(cause));
         let request = Request::parse(request).map_err(|error| {
             let failure = match error {
                 TspError::Algorithm(_) => Failure::BadAlgorithm,
+                TspError::Der(_) | TspError::ImprintLength => Failure::BadDataFormat,
                 _ => Failure::BadRequest,
             };
-            refuse(failure, TimestampError::Request(error.to_string()))
+            refuse(failure, error.to_string())
         })?;
+        let digest = request.imprint.digest;
+        // What may be checked in old signatures is more than what may be stamped today.
+        if !ACCEPTED.contains(&digest) {
+            return Err(refuse(Failure::BadAlgorithm, "condensat trop faible".to_owned()));
+        }
         if request.extensions {
-            let cause = TimestampError::Request("extension inconnue".to_owned());
-            return Err(refuse(Failure::UnacceptedExtension, cause));
+            return Err(refuse(Failure::UnacceptedExtension, "extension inconnue".to_owned()));
         }
         if request.policy.is_some_and(|policy| policy != self.policy.as_bytes()) {
-            let cause = TimestampError::Request("une autre politique est demandée".to_owned());
-            return Err(refuse(Failure::UnacceptedPolicy, cause));
+            return Err(refuse(Failure::UnacceptedPolicy, "une autre politique est demandée".to_owned()));
         }
-        let certificates = if request.certificates { Certificates::Included } else { Certificates::Omitted };
-        self.stamp(request.imprint.raw, request.nonce, at, certificates).map_err(|cause| {
-            let failure = match cause {
-                TimestampError::ClockWentBackward { .. } | TimestampError::CertificateNotValid { .. } => {
-                    Failure::TimeNotAvailable
-                }
-                _ => Failure::SystemFailure,
-            };
-            refuse(failure, cause)
+        Ok(Asked {
+            digest,
+            imprint: request.imprint.value.to_vec(),
+            raw: request.imprint.raw.to_vec(),
+            nonce: request.nonce.map(<[u8]>::to_vec),
+            certificates: if request.certificates { Certificates::Included } else { Certificates::Omitted },
         })
     }
 
-    fn stamp(
+    /// The time that tokens made now bear: `at` to the millisecond below. Fails when it is before a time this authority
+    /// already gave in this process, or out of its certificate's validity.
+    pub fn instant(&self, at: OffsetDateTime) -> Result<OffsetDateTime, TimestampError> {
+        self.guard.admit(at, self.certificate())
+    }
+
+    /// A granted TimeStampResp (DER) for a request that was [admitted](Tsa::admit), at a time that [`Tsa::instant`] gave.
+    /// `serial`: unsigned, big-endian, at most 20 bytes, never used before.
+    pub fn issue(&self, asked: &Asked, serial: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
+        self.sign(&asked.raw, serial, asked.nonce.as_deref(), at, asked.certificates)
+    }
+
+    fn sign(
         &self,
         imprint: &[u8],
+        serial: &[u8],
         nonce: Option<&[u8]>,
         at: OffsetDateTime,
         certificates: Certificates,
     ) -> Result<Vec<u8>, TimestampError> {
-        let at = self.guard.admit(at, self.certificate())?;
-        // 128 random bits: unique without a counter to keep, and within the 160 bits of RFC 3161 § 2.4.2.
-        let mut serial = [0_u8; 16];
-        self.random.fill(&mut serial).map_err(|_| TimestampError::Random)?;
-        let info = TstInfo::encode(&asn1::oid(&self.policy), imprint, &serial, at, ACCURACY_S, nonce);
+        let info = TstInfo::encode(&asn1::oid(&self.policy), imprint, serial, at, ACCURACY_S, nonce);
         let token = self.signer.sign(&oid::TST_INFO, &info, None, certificates)?;
         Ok(tsp::granted(&token))
     }

@@ -8,7 +8,7 @@ use archiland::package::{Ark, Record, entry_of};
 use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
-use archiland::spec::ers::{DataObject, EvidenceRecord, chain, encode};
+use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::note::{Note, NoteSigner, VerifierKey};
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
@@ -194,7 +194,7 @@ pub(crate) fn tsp(data: &[u8]) {
 pub(crate) fn ers(data: &[u8]) {
     let Ok(record) = EvidenceRecord::parse(data) else { return };
     let stamps: Vec<Vec<_>> =
-        record.chains.iter().map(|chain| chain.stamps.iter().map(|stamp| stamp.encode()).collect()).collect();
+        record.chains.iter().map(|chain| chain.stamps.iter().map(ArchiveTimestamp::encode).collect()).collect();
     let chains: Vec<_> = stamps.iter().map(|stamps| chain(stamps)).collect();
     let again = encode(&[], &chains);
     let again = EvidenceRecord::parse(&again).expect("a written record reads");

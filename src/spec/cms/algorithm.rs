@@ -56,6 +56,11 @@ impl Digest {
         digest::digest(self.ring(), data)
     }
 
+    /// A digest in the making, for what comes in pieces.
+    pub fn context(self) -> digest::Context {
+        digest::Context::new(self.ring())
+    }
+
     /// The length of a digest, in bytes.
     pub fn size(self) -> usize {
         self.ring().output_len()

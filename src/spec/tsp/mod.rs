@@ -33,6 +33,9 @@ pub enum TspError {
     /// Readable, but not in the form wanted.
     #[error("{0}")]
     Structure(&'static str),
+    /// RFC 3161 § 2.4.1: the length of the imprint is that of its algorithm.
+    #[error("l'empreinte n'a pas la longueur de son algorithme")]
+    ImprintLength,
     /// The authority said no.
     #[error("l'autorité d'horodatage a refusé (statut {status}{})", .text.as_ref().map(|text| format!(" : {text}")).unwrap_or_default())]
     Refused {

@@ -38,7 +38,7 @@ impl<'a> Imprint<'a> {
         let value = fields.expect(tag::OCTET_STRING, "une empreinte")?.value;
         fields.finish()?;
         if value.len() != digest.size() {
-            return Err(TspError::Structure("l'empreinte n'a pas la longueur de son algorithme"));
+            return Err(TspError::ImprintLength);
         }
         Ok(Self { digest, value, raw: element.raw })
     }
@@ -115,6 +115,6 @@ mod tests {
     #[test]
     fn an_imprint_has_the_length_of_its_digest() {
         let der = Request::encode(Digest::Sha384, &[0; 32], None);
-        assert_eq!(Request::parse(&der), Err(TspError::Structure("l'empreinte n'a pas la longueur de son algorithme")));
+        assert_eq!(Request::parse(&der), Err(TspError::ImprintLength));
     }
 }

@@ -32,8 +32,10 @@ pub struct TokenInfo {
 pub enum Failure {
     /// Unrecognized or unsupported digest.
     BadAlgorithm = 0,
-    /// Not a request.
+    /// Not a request that this protocol knows.
     BadRequest = 2,
+    /// Not the DER of a request, or an imprint of another length than its algorithm's.
+    BadDataFormat = 5,
     /// Clock unavailable.
     TimeNotAvailable = 14,
     /// Not our policy.
