@@ -6,6 +6,8 @@
 //! | 1 | the answer is no: a proof that does not hold, a refused deposit, a failure on the way |
 //! | 2 | unusable input: command line, configuration, unreadable or malformed file |
 //!
+//! `validate` has five codes of its own: see [`validate`].
+//!
 //! Commands that need an archive speak HTTP to it (`client`), to `--server` or to the daemon of `--dir`; when none runs
 //! there, the node is started in this process for the time of the command (`archive`).
 
@@ -32,6 +34,7 @@ mod timestamp;
 mod token;
 mod upload;
 mod usage;
+mod validate;
 mod verify;
 
 use crate::config::ConfigError;
@@ -79,6 +82,7 @@ enum Command {
     Receipt(receipt::Args),
     Verify(verify::Args),
     Timestamp(timestamp::Args),
+    Validate(validate::Args),
     Audit(audit::Args),
     Rebuild(rebuild::Args),
     Find(find::Args),
@@ -100,6 +104,8 @@ pub(crate) enum Ending {
     No,
     /// The input is unusable, and that has been told.
     Unusable,
+    /// A code of the command's own, and all has been told.
+    Code(u8),
 }
 
 /// What a command returns.
@@ -121,6 +127,7 @@ pub fn main() -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::No) => ExitCode::from(1),
         Ok(Ending::Unusable) => ExitCode::from(2),
+        Ok(Ending::Code(code)) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::tell_error(&error);
@@ -139,6 +146,7 @@ impl Command {
             Self::Receipt(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::Timestamp(args) => args.run(),
+            Self::Validate(args) => args.run(),
             Self::Audit(args) => args.run(),
             Self::Rebuild(args) => args.run(),
             Self::Find(args) => args.run(),

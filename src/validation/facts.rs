@@ -273,6 +273,9 @@ pub struct TimestampFacts {
     pub imprint: ReferenceState,
     /// What it covers, for people.
     pub covers: Vec<String>,
+    /// The signatures it covers, by their identifiers, when it stands outside of them (PDF document time-stamps, ASiC
+    /// containers' time-stamps).
+    pub signatures: Vec<String>,
     /// The token's own signature; `None` when it cannot be read.
     pub token: Option<Box<SignatureFacts>>,
     /// The token, DER.

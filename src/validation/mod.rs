@@ -11,6 +11,12 @@
 pub mod facts;
 pub mod format;
 pub mod gather;
+pub mod indication;
+pub mod level;
+pub mod policy;
+pub mod report;
+pub mod trust;
+pub mod verdict;
 
 pub use facts::Facts;
 

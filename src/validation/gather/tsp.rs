@@ -28,6 +28,7 @@ pub fn token(
         imprint_digest: None,
         imprint: ReferenceState::Missing,
         covers,
+        signatures: Vec::new(),
         token: None,
         der: Der::from(der),
         faults: Vec::new(),
