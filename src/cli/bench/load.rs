@@ -48,7 +48,7 @@ pub(super) struct Taken {
     pub(super) acknowledged: u64,
     pub(super) elapsed: Duration,
     /// Milliseconds, sorted.
-    latencies: Vec<f64>,
+    pub(super) latencies: Vec<f64>,
     /// Answers other than 201 and broken connections, by kind.
     pub(super) errors: BTreeMap<String, u64>,
 }
@@ -65,7 +65,12 @@ impl Taken {
         self.latencies.get(at).copied().unwrap_or(f64::NAN)
     }
 
-    fn add(&mut self, other: Self) {
+    /// Once everything is added: percentiles are looked up in order.
+    pub(super) fn sort(&mut self) {
+        self.latencies.sort_by(f64::total_cmp);
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
         self.acknowledged += other.acknowledged;
         self.latencies.extend(other.latencies);
         for (kind, count) in other.errors {
@@ -73,7 +78,7 @@ impl Taken {
         }
     }
 
-    fn failed(&mut self, kind: impl std::fmt::Display) {
+    pub(super) fn failed(&mut self, kind: impl std::fmt::Display) {
         *self.errors.entry(kind.to_string()).or_default() += 1;
     }
 }
@@ -97,7 +102,7 @@ pub(super) fn run(load: &Load, documents: &Documents) -> anyhow::Result<Taken> {
             all.add(taken?);
         }
         all.elapsed = began.elapsed();
-        all.latencies.sort_by(f64::total_cmp);
+        all.sort();
         Ok(all)
     })
 }
@@ -137,7 +142,7 @@ pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+pub(super) async fn connect(address: SocketAddr) -> anyhow::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address)
         .await
         .context("connexion au serveur (beaucoup de connexions ? voyez « ulimit -n »)")?;

@@ -8,6 +8,7 @@ mod s3;
 mod server;
 mod small;
 mod startup;
+mod tsa;
 
 use super::{Ending, Outcome, terminal};
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ enum Mode {
     Verify(reread::Args),
     /// Démarrage avec un grand journal, vues intactes puis reconstruites.
     Startup(startup::Args),
+    /// Jetons d'horodatage par HTTP, à côté d'openssl ts -reply.
+    Tsa(tsa::Args),
     /// Serveur d'essai des autres mesures.
     #[command(hide = true)]
     Serve(ServeArgs),
@@ -69,6 +72,7 @@ impl Args {
             Mode::Large(args) => args.run()?,
             Mode::Verify(args) => args.run()?,
             Mode::Startup(args) => args.run()?,
+            Mode::Tsa(args) => args.run()?,
             Mode::Serve(args) => {
                 return super::block_on(async move {
                     server::serve(args.kind, &args.dir).await?;
