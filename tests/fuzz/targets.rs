@@ -8,7 +8,7 @@ use archiland::package::{Ark, Record, entry_of};
 use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
-use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode};
+use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode, verify_xml};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::note::{Note, NoteSigner, VerifierKey};
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
@@ -192,6 +192,8 @@ pub(crate) fn tsp(data: &[u8]) {
 /// An evidence record that reads is written back into one that reads the same, and proves nothing about a document it
 /// was not made for.
 pub(crate) fn ers(data: &[u8]) {
+    let _ = verify_xml(data, &[], None);
+    assert!(verify_xml(data, &[DataObject::Content(b"never stamped")], None).is_err());
     let Ok(record) = EvidenceRecord::parse(data) else { return };
     let stamps: Vec<Vec<_>> =
         record.chains.iter().map(|chain| chain.stamps.iter().map(ArchiveTimestamp::encode).collect()).collect();

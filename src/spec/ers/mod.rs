@@ -8,7 +8,9 @@
 //! * renewal: [`EvidenceRecord::renewal_digest`] is what a new time-stamp covers before the last one's certificate or
 //!   signature algorithm ends (§ 5.2), [`EvidenceRecord::rehash`] what a new tree covers before a digest weakens (§ 5.3).
 //!
-//! Input is DER, at most [`MAX_RECORD_BYTES`], with at most [`MAX_STAMPS`] time-stamps and [`MAX_HASHES`] hash values;
+//! [`verify_xml`] does the same for evidence records in XML (RFC 6283).
+//!
+//! Input is DER or XML, at most [`MAX_RECORD_BYTES`], with at most [`MAX_STAMPS`] time-stamps and [`MAX_HASHES`] hash values;
 //! whatever the bytes, the answer is an error, never a panic.
 //!
 //! BUG(encryption): documents that were encrypted before they were archived (`encryptionInfo`, § 6) are refused.
@@ -19,15 +21,18 @@ mod encode;
 mod record;
 mod tree;
 mod verify;
+mod xml;
 
 pub use encode::{chain, encode};
 pub use record::{ArchiveTimestamp, Chain, EvidenceRecord};
 pub use tree::{HashTree, root_of};
 pub use verify::{DataObject, Stamp, Verified};
+pub use xml::{XML_NAMESPACE, verify_xml};
 
 use super::cms::algorithm::SignatureError;
 use super::cms::asn1::DerError;
 use super::tsp::TspError;
+use super::xml::XmlError;
 
 /// The largest evidence record looked at, in bytes.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
@@ -50,6 +55,9 @@ pub enum ErsError {
     /// Not DER, or not the DER of an evidence record.
     #[error("dossier de preuve illisible : {0}")]
     Der(#[from] DerError),
+    /// Not XML that is read here.
+    #[error("dossier de preuve illisible : {0}")]
+    Xml(#[from] XmlError),
     /// Readable, but not in the form wanted.
     #[error("{0}")]
     Structure(&'static str),

@@ -193,6 +193,89 @@ fn a_record_cut_or_with_more_behind_is_refused() {
     assert!(matches!(EvidenceRecord::parse(&long), Err(ErsError::Structure(_))));
 }
 
+const NAMESPACED: &str = "xmlns=\"urn:ietf:params:xml:ns:ers\"";
+
+/// `TimeStamp`, with these attributes: its namespace declaration is what canonicalising it alone adds.
+fn xml_stamp(attributes: &str, token: &[u8]) -> String {
+    let token = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, token);
+    format!("<TimeStamp{attributes}><TimeStampToken Type=\"RFC3161\">{token}</TimeStampToken></TimeStamp>")
+}
+
+fn xml_archived(order: usize, tree: &HashTree, group: usize, token: &[u8]) -> String {
+    let list = |list: &Vec<&[u8]>| -> String {
+        let value = |hash: &&[u8]| {
+            let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hash);
+            format!("<DigestValue>{text}</DigestValue>")
+        };
+        list.iter().map(value).collect()
+    };
+    let lists = tree.reduced(group).unwrap();
+    let lists: String = lists
+        .iter()
+        .zip(1..)
+        .map(|(values, order)| format!("<Sequence Order=\"{order}\">{}</Sequence>", list(values)))
+        .collect();
+    let lists = if lists.is_empty() { lists } else { format!("<HashTree>{lists}</HashTree>") };
+    format!("<ArchiveTimeStamp Order=\"{order}\">{lists}{}</ArchiveTimeStamp>", xml_stamp("", token))
+}
+
+fn xml_chain(order: usize, digest: &str, stamps: &str) -> String {
+    format!(
+        "<ArchiveTimeStampChain Order=\"{order}\"><DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#{digest}\"></DigestMethod>\
+         <CanonicalizationMethod Algorithm=\"http://www.w3.org/TR/2001/REC-xml-c14n-20010315\"></CanonicalizationMethod>\
+         {stamps}</ArchiveTimeStampChain>"
+    )
+}
+
+fn xml_record(chains: &str) -> String {
+    format!(
+        "<EvidenceRecord {NAMESPACED} Version=\"1.0\"><ArchiveTimeStampSequence>{chains}</ArchiveTimeStampSequence></EvidenceRecord>"
+    )
+}
+
+/// The record of one document, renewed once each way.
+fn xml_whole(tsa: &Tsa, document: &[u8]) -> String {
+    let own = hash(Digest::Sha256, document);
+    let tree = HashTree::new(Digest::Sha256, vec![vec![own], vec![hash(Digest::Sha256, b"other")]]).unwrap();
+    let token = tsa.stamp(Digest::Sha256, tree.root(), START);
+    let first = xml_archived(1, &tree, 0, &token);
+    let covered = hash(Digest::Sha256, xml_stamp(&format!(" {NAMESPACED}"), &token).as_bytes());
+    let tree = HashTree::new(Digest::Sha256, vec![vec![covered]]).unwrap();
+    let second = xml_archived(2, &tree, 0, &tsa.stamp(Digest::Sha256, tree.root(), START + Duration::days(1)));
+    let chain = xml_chain(1, "sha256", &format!("{first}{second}"));
+    let sequence = format!("<ArchiveTimeStampSequence {NAMESPACED}>{chain}</ArchiveTimeStampSequence>");
+    let group = vec![hash(Digest::Sha512, document), hash(Digest::Sha512, sequence.as_bytes())];
+    let tree = HashTree::new(Digest::Sha512, vec![group, vec![hash(Digest::Sha512, b"neighbour")]]).unwrap();
+    let third = xml_archived(1, &tree, 0, &tsa.stamp(Digest::Sha512, tree.root(), START + Duration::days(2)));
+    xml_record(&format!("{chain}{}", xml_chain(2, "sha512", &third)))
+}
+
+#[test]
+fn records_in_xml_are_checked_the_same_way() {
+    let tsa = Tsa::new(START);
+    let xml = xml_whole(&tsa, b"deliberation");
+    let check =
+        |xml: &str, document: &[u8]| verify_xml(xml.as_bytes(), &[DataObject::Content(document)], Some(&tsa.anchors));
+    assert_eq!(check(&xml, b"deliberation").unwrap().stamps.len(), 3);
+    assert_eq!(verify_xml(xml.as_bytes(), &[], None).unwrap().documents, 0);
+    assert!(matches!(check(&xml, b"x"), Err(ErsError::NotCovered(0))));
+    // White space within what a renewal covers is part of it.
+    let spaced = xml.replacen("<TimeStamp>", "<TimeStamp> ", 1);
+    assert!(matches!(check(&spaced, b"deliberation"), Err(ErsError::Renewal(Place { chain: 0, stamp: 1 }))));
+    let spaced = xml.replacen("<HashTree>", " <HashTree>", 1);
+    assert!(matches!(check(&spaced, b"deliberation"), Err(ErsError::Renewal(Place { chain: 1, stamp: 0 }))));
+    for (from, to) in [
+        ("Order=\"2\"", "Order=\"3\""),
+        ("Version=\"1.0\"", "Version=\"2.0\""),
+        ("xmlenc#sha512", "xmlenc#ripemd160"),
+        ("Type=\"RFC3161\"", "Type=\"XMLENTRUST\""),
+        ("<ArchiveTimeStampSequence>", "<EncryptionInformation></EncryptionInformation><ArchiveTimeStampSequence>"),
+    ] {
+        assert!(matches!(check(&xml.replacen(from, to, 1), b"deliberation"), Err(ErsError::Structure(_))), "{from}");
+    }
+    assert!(matches!(check(&xml[..xml.len() - 1], b"deliberation"), Err(ErsError::Xml(_))));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

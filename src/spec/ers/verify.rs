@@ -123,7 +123,7 @@ impl<'a> EvidenceRecord<'a> {
     }
 }
 
-fn open(
+pub(super) fn open(
     archived: &ArchiveTimestamp<'_>,
     anchors: Option<&Anchors>,
     place: Place,
@@ -135,7 +135,7 @@ fn open(
 }
 
 /// Whether a token may come after another.
-fn follows(previous: &Stamp, token: &SignedToken, trusted: bool, place: Place) -> Result<(), ErsError> {
+pub(super) fn follows(previous: &Stamp, token: &SignedToken, trusted: bool, place: Place) -> Result<(), ErsError> {
     if token.time < previous.token.time {
         return Err(ErsError::Order(place));
     }
@@ -146,7 +146,7 @@ fn follows(previous: &Stamp, token: &SignedToken, trusted: bool, place: Place) -
 }
 
 /// Whether the tree leads from `objects` to what the token covers.
-fn covers(
+pub(super) fn covers(
     archived: &ArchiveTimestamp<'_>,
     digest: Digest,
     token: &SignedToken,
