@@ -1,6 +1,8 @@
 //! The formats of others, without a type of ours in them: the daemon and the offline verifier share these rooms, and an
 //! auditor can hold each of them against its specification.
 
+pub mod ades;
+pub mod ber;
 pub mod cms;
 pub mod crypto;
 pub mod ers;

@@ -12,6 +12,7 @@ pub mod asn1;
 mod certificate;
 pub mod oid;
 pub mod path;
+pub mod received;
 pub mod sign;
 mod signed_data;
 mod verify;

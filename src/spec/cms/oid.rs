@@ -23,6 +23,14 @@ identifiers! {
     SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12";
     /// id-aa-signingCertificateV2 (RFC 5035 § 3)
     SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47";
+    /// id-countersignature (RFC 5652 § 11.4)
+    COUNTER_SIGNATURE = "1.2.840.113549.1.9.6";
+    /// id-aa-CMSAlgorithmProtect (RFC 6211 § 2)
+    ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52";
+    /// id-pkix-ocsp-basic (RFC 6960 § 4.2.1)
+    OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1";
+    /// id-ri-ocsp-response (RFC 5940 § 2.1)
+    OCSP_RESPONSE = "1.3.6.1.5.5.7.16.2";
     /// id-ct-TSTInfo (RFC 3161 § 2.4.2)
     TST_INFO = "1.2.840.113549.1.9.16.1.4";
 

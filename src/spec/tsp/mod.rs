@@ -8,6 +8,7 @@
 //! The time that counts for the certificates is the token's own: nothing older vouches for it. Renewing a token before
 //! its certificate ends is what keeps it meaningful afterwards (RFC 4998).
 
+pub mod received;
 mod request;
 mod response;
 mod tst_info;

@@ -1,0 +1,3 @@
+//! Advanced electronic signatures as ETSI profiles them.
+
+pub mod cades;
