@@ -12,6 +12,10 @@ pub fn detect(bytes: &[u8]) -> InputKind {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         return InputKind::Asic;
     }
+    // Before PDF: a CMS structure may carry one, whose header then stands in the first kilobyte.
+    if bytes.first() == Some(&tag::SEQUENCE) && content(bytes).and_then(|content| content.first()) == Some(&tag::OID) {
+        return der(bytes);
+    }
     // Readers look for the header in the first kilobyte (ISO 32000-1, annex H.3.4.1).
     if memchr::memmem::find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some() {
         return InputKind::Pdf;
@@ -121,6 +125,7 @@ mod tests {
             InputKind::XmlEvidenceRecord
         );
         assert_eq!(detect(b"%PDF-1.7"), InputKind::Pdf);
+        assert_eq!(detect(b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02 %PDF-1.7"), InputKind::Cms);
         assert_eq!(detect(b"PK\x03\x04"), InputKind::Asic);
         assert_eq!(detect(b"\n-----BEGIN PKCS7-----"), InputKind::Cms);
         assert_eq!(detect(&[0x30, 0x80, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2]), InputKind::Cms);

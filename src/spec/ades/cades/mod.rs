@@ -13,5 +13,6 @@ pub mod oid;
 mod properties;
 mod stamps;
 
+pub use long_term::LongTerm;
 pub use properties::{Policy, SignedProperties};
 pub use stamps::{Around, Imprint, Stamp, Stamped, content_of, index_error, stamps};

@@ -62,6 +62,10 @@ pub enum ReadError {
 pub struct SignedData<'a> {
     /// 1, 3, 4 or 5; anything else is found too, and said in the facts.
     pub version: u32,
+    /// The version, tag included.
+    pub version_raw: &'a [u8],
+    /// The whole `digestAlgorithms` field.
+    pub digest_algorithms_raw: &'a [u8],
     /// The digest algorithms announced for all signers.
     pub digest_algorithms: Vec<AlgorithmId<'a>>,
     /// The EncapsulatedContentInfo, whole.
@@ -119,8 +123,10 @@ impl<'a> SignedData<'a> {
     }
 
     fn fields(mut fields: Reader<'a>) -> Result<Self, ReadError> {
+        let version_raw = fields.clone().any()?.raw;
         let version = fields.small("une version CMS")?;
-        let mut algorithms = fields.expect(tag::SET, "les algorithmes de condensat")?.reader();
+        let announced = fields.expect(tag::SET, "les algorithmes de condensat")?;
+        let mut algorithms = announced.reader();
         let mut digest_algorithms = Vec::new();
         while !algorithms.is_empty() {
             if digest_algorithms.len() == MAX_SIGNERS {
@@ -143,6 +149,8 @@ impl<'a> SignedData<'a> {
         }
         Ok(Self {
             version,
+            version_raw,
+            digest_algorithms_raw: announced.raw,
             digest_algorithms,
             encapsulated_raw: encapsulated.raw,
             content_type_raw: content_type.raw,
@@ -187,9 +195,11 @@ impl<'a> SignedData<'a> {
     }
 }
 
+type TypeAndContent<'a> = (Element<'a>, Option<Cow<'a, [u8]>>);
+
 /// The type, tag included, and the content. PKCS #7 allowed any type where CMS wants an OCTET STRING; what is digested
 /// is then the value without its tag (RFC 2315 § 9.3).
-fn encapsulated_content<'a>(encapsulated: &Element<'a>) -> Result<(Element<'a>, Option<Cow<'a, [u8]>>), ReadError> {
+fn encapsulated_content<'a>(encapsulated: &Element<'a>) -> Result<TypeAndContent<'a>, ReadError> {
     let mut fields = encapsulated.reader();
     let content_type = fields.expect(tag::OID, "le type du contenu signé")?;
     let content = match fields.optional(tag::context(0))? {
