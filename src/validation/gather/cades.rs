@@ -158,16 +158,6 @@ fn add(material: &mut Material, carried: &LongTerm<'_>) {
     material.has_references |= carried.has_references;
 }
 
-/// What is in the fields and the unsigned attributes of every signer: for tokens, whose material serves the signature
-/// around them.
-pub(super) fn all_material(signed: &SignedData<'_>) -> Material {
-    let mut found = material(signed);
-    for signer in &signed.signers {
-        add(&mut found, &long_term::long_term(signer));
-    }
-    found
-}
-
 /// The content beside a detached signature: the only one, or among several the one its digest names.
 fn beside<'a>(input: &Input<'a>, signed: &SignedData<'_>) -> Option<(&'a str, &'a [u8])> {
     if let [only] = input.contents {
