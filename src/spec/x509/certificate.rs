@@ -1,5 +1,6 @@
 //! One certificate, read once, with what validation looks at. It owns its bytes, which are never re-encoded.
 
+use super::extensions::Extensions;
 use crate::spec::cms::asn1::DerError;
 use crate::spec::crypto::{DigestAlgorithm, PublicKey, SignatureAlgorithm, SignatureForm, VerifyError};
 use std::fmt;
@@ -39,7 +40,7 @@ struct Fields {
     issuer_text: String,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
-    subject_key_id: Option<Vec<u8>>,
+    extensions: Extensions,
 }
 
 impl Certificate {
@@ -52,10 +53,6 @@ impl Certificate {
         let der = &der[..der.len() - rest.len()];
         let range = |part: &[u8]| range(der, part).ok_or(CertificateError::Malformed);
         let algorithm = outer_algorithm(der).map_err(|_| CertificateError::Malformed)?;
-        let subject_key_id = parsed.extensions().iter().find_map(|extension| match extension.parsed_extension() {
-            x509_parser::extensions::ParsedExtension::SubjectKeyIdentifier(key) => Some(key.0.to_vec()),
-            _ => None,
-        });
         Ok(Self(Arc::new(Fields {
             tbs: range(parsed.tbs_certificate.as_ref())?,
             issuer: range(parsed.issuer().as_raw())?,
@@ -68,7 +65,7 @@ impl Certificate {
             issuer_text: printable(&parsed.issuer().to_string()),
             not_before: parsed.validity().not_before.to_datetime(),
             not_after: parsed.validity().not_after.to_datetime(),
-            subject_key_id,
+            extensions: Extensions::read(parsed.extensions()),
             der: der.to_vec(),
         })))
     }
@@ -115,7 +112,12 @@ impl Certificate {
 
     /// The subject key identifier, when it has the extension (RFC 5280 § 4.2.1.2).
     pub fn subject_key_id(&self) -> Option<&[u8]> {
-        self.0.subject_key_id.as_deref()
+        self.0.extensions.subject_key_id.as_deref()
+    }
+
+    /// What its extensions say.
+    pub fn extensions(&self) -> &Extensions {
+        &self.0.extensions
     }
 
     /// First instant of validity.

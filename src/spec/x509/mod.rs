@@ -6,5 +6,12 @@
 //! archive makes itself.
 
 mod certificate;
+pub mod crl;
+pub mod extensions;
+pub mod name;
+pub mod ocsp;
+pub mod path;
+mod policy;
+pub mod revocation;
 
 pub use certificate::{Certificate, CertificateError};
