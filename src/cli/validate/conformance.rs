@@ -53,7 +53,7 @@ pub(super) fn run(list: &Path, write: Option<&Path>, context: &Context<'_>) -> R
     let report = markdown(&outcomes, context);
     match write {
         Some(path) => {
-            std::fs::write(path, &report).map_err(|error| Unusable(format!("{} : {error}", path.display())))?
+            std::fs::write(path, &report).map_err(|error| Unusable(format!("{} : {error}", path.display())))?;
         }
         None => terminal::say(report.trim_end()).map_err(|error| Unusable(error.to_string()))?,
     }

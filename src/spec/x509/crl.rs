@@ -33,16 +33,23 @@ pub struct Crl<'a> {
 /// `issuingDistributionPoint`, as far as it limits the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Only certificates of users
-    pub only_users: bool,
-    /// Only certificates of authorities
-    pub only_authorities: bool,
-    /// Only attribute certificates
-    pub only_attributes: bool,
+    /// Whose certificates, when only some are concerned
+    pub only: Option<Only>,
     /// Only some reasons
     pub some_reasons: bool,
     /// Entries may be another issuer's
     pub indirect: bool,
+}
+
+/// Whose certificates a list is limited to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// Those of users
+    Users,
+    /// Those of authorities
+    Authorities,
+    /// Attribute certificates
+    Attributes,
 }
 
 /// An entry that concerns a certificate.
@@ -112,14 +119,14 @@ impl<'a> Crl<'a> {
     /// Whether the list is about `certificate`: its scope includes it, and nothing unknown limits it.
     pub fn concerns(&self, certificate: &Certificate) -> bool {
         let authority = certificate.extensions().authority.is_some();
-        let Scope { only_users, only_authorities, only_attributes, some_reasons, indirect } = self.scope;
-        !self.is_delta
-            && self.unknown_critical.is_empty()
-            && !only_attributes
-            && !some_reasons
-            && !indirect
-            && !(only_users && authority)
-            && !(only_authorities && !authority)
+        let included = match self.scope.only {
+            None => true,
+            Some(Only::Users) => !authority,
+            Some(Only::Authorities) => authority,
+            Some(Only::Attributes) => false,
+        };
+        let whole = !self.is_delta && !self.scope.some_reasons && !self.scope.indirect;
+        included && whole && self.unknown_critical.is_empty()
     }
 
     /// The entry of a serial number (content octets), if it is revoked.
@@ -158,11 +165,11 @@ impl<'a> Crl<'a> {
                     let field = fields.any()?;
                     let set = field.value.iter().any(|octet| *octet != 0);
                     match field.tag {
-                        0x81 => self.scope.only_users = set,
-                        0x82 => self.scope.only_authorities = set,
+                        0x81 if set => self.scope.only = Some(Only::Users),
+                        0x82 if set => self.scope.only = Some(Only::Authorities),
                         0x83 => self.scope.some_reasons = true,
                         0x84 => self.scope.indirect = set,
-                        0x85 => self.scope.only_attributes = set,
+                        0x85 if set => self.scope.only = Some(Only::Attributes),
                         _ => {}
                     }
                 }
