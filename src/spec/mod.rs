@@ -6,6 +6,7 @@ pub mod ber;
 pub mod cms;
 pub mod crypto;
 pub mod ers;
+pub mod seda;
 pub mod tlog;
 pub mod tsp;
 pub mod x509;
