@@ -1,8 +1,10 @@
 //! Trust material: whom one relies on, and what is known of revocations beside what signatures carry.
 
+use super::policy::SignaturePolicy;
 use crate::spec::x509::Certificate;
 use serde::Serialize;
 use std::path::Path;
+use time::OffsetDateTime;
 
 /// Anchors and what goes with them.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,24 @@ impl TrustMaterial {
     pub fn load(folder: &Path) -> Result<Self, TrustError> {
         std::fs::read_dir(folder)?;
         Ok(Self::default())
+    }
+}
+
+impl TrustMaterial {
+    /// Every certificate relied on: the anchors, and the services of the trusted lists.
+    pub fn all_anchors(&self) -> Vec<Certificate> {
+        self.anchors.clone()
+    }
+
+    /// What a signature with `certificate`, whose chain is `chain` (empty when none was found), is worth in law at `at`.
+    pub fn qualification(
+        &self,
+        _certificate: &Certificate,
+        _chain: &[Certificate],
+        _at: OffsetDateTime,
+        _policy: &SignaturePolicy,
+    ) -> Option<Qualification> {
+        None
     }
 }
 

@@ -6,6 +6,8 @@
 //! years.
 
 mod integrity;
+mod pool;
+mod stamps;
 mod trust;
 
 use super::facts::{
@@ -207,10 +209,11 @@ pub struct RecordVerdict {
 
 /// Judges the facts.
 pub fn judge(facts: &Facts, context: &Context<'_>) -> Verdict {
-    let pool = trust::Pool::new(facts, context);
-    let signatures: Vec<_> =
-        facts.signatures.iter().map(|signature| judge_signature(signature, facts, &pool)).collect();
-    let timestamps: Vec<_> = facts.timestamps.iter().map(|stamp| judge_timestamp(stamp, &pool)).collect();
+    let pool = pool::Pool::new(facts, context);
+    let siblings: Vec<_> = facts.timestamps.iter().collect();
+    let timestamps: Vec<_> = siblings.iter().map(|stamp| judge_timestamp(stamp, &siblings, &pool)).collect();
+    let whole = Whole { facts, outside: &timestamps, pool: &pool };
+    let signatures: Vec<_> = facts.signatures.iter().map(|signature| judge_signature(signature, &whole)).collect();
     let evidence_records: Vec<_> = facts.evidence_records.iter().map(|record| judge_record(record, &pool)).collect();
     let integrity = integrity_of(facts, &signatures, &timestamps, &evidence_records);
     let (indication, sub_indication) = overall(facts, integrity, &signatures, &timestamps, &evidence_records);
@@ -235,8 +238,18 @@ pub fn judge(facts: &Facts, context: &Context<'_>) -> Verdict {
     }
 }
 
-fn judge_signature(signature: &SignatureFacts, facts: &Facts, pool: &trust::Pool<'_>) -> SignatureVerdict {
-    let timestamps: Vec<_> = signature.timestamps.iter().map(|stamp| judge_timestamp(stamp, pool)).collect();
+/// What every signature of an input is judged with.
+struct Whole<'a> {
+    facts: &'a Facts,
+    outside: &'a [TimestampVerdict],
+    pool: &'a pool::Pool<'a>,
+}
+
+fn judge_signature(signature: &SignatureFacts, whole: &Whole<'_>) -> SignatureVerdict {
+    let (facts, pool) = (whole.facts, whole.pool);
+    let covering = facts.timestamps.iter().filter(|stamp| stamp.signatures.contains(&signature.id));
+    let siblings: Vec<_> = signature.timestamps.iter().chain(covering).collect();
+    let timestamps: Vec<_> = signature.timestamps.iter().map(|stamp| judge_timestamp(stamp, &siblings, pool)).collect();
     let records: Vec<_> = signature.evidence_records.iter().map(|record| judge_record(record, pool)).collect();
     let mut messages = Vec::new();
     let mut judged = trust::Judged::default();
@@ -247,7 +260,7 @@ fn judge_signature(signature: &SignatureFacts, facts: &Facts, pool: &trust::Pool
         }
         None if pool.context.integrity_only => None,
         None => {
-            judged = trust::judge(signature, facts, &timestamps, &records, pool);
+            judged = trust::judge(signature, facts, &timestamps, whole.outside, &records, pool);
             messages.append(&mut judged.messages);
             judged.sub_indication
         }
@@ -274,7 +287,7 @@ fn judge_signature(signature: &SignatureFacts, facts: &Facts, pool: &trust::Pool
         counter_signatures: signature
             .counter_signatures
             .iter()
-            .map(|counter| judge_signature(counter, facts, pool))
+            .map(|counter| judge_signature(counter, whole))
             .collect(),
         evidence_records: records,
         chain: judged.chain,
@@ -288,11 +301,11 @@ fn judge_signature(signature: &SignatureFacts, facts: &Facts, pool: &trust::Pool
     }
 }
 
-fn judge_timestamp(stamp: &TimestampFacts, pool: &trust::Pool<'_>) -> TimestampVerdict {
+fn judge_timestamp(stamp: &TimestampFacts, siblings: &[&TimestampFacts], pool: &pool::Pool<'_>) -> TimestampVerdict {
     let intact = integrity::timestamp_intact(stamp);
     let mut messages: Vec<String> = stamp.faults.iter().map(|fault| fault.detail.clone()).collect();
-    let failure = trust::timestamp_failure(stamp, intact)
-        .or_else(|| if pool.context.integrity_only { None } else { trust::judge_token(stamp, pool) });
+    let failure = stamps::arithmetic_failure(stamp, intact)
+        .or_else(|| if pool.context.integrity_only { None } else { stamps::trust_failure(stamp, siblings, pool) });
     let sub_indication = failure.map(|(sub, why)| {
         messages.insert(0, why);
         sub
@@ -313,10 +326,11 @@ fn judge_timestamp(stamp: &TimestampFacts, pool: &trust::Pool<'_>) -> TimestampV
     }
 }
 
-fn judge_record(record: &EvidenceRecordFacts, pool: &trust::Pool<'_>) -> RecordVerdict {
+fn judge_record(record: &EvidenceRecordFacts, pool: &pool::Pool<'_>) -> RecordVerdict {
     let intact = integrity::record_intact(record);
     let mut messages: Vec<String> = record.faults.iter().map(|fault| fault.detail.clone()).collect();
-    let stamps: Vec<_> = record.timestamps.iter().map(|stamp| judge_timestamp(stamp, pool)).collect();
+    let siblings: Vec<_> = record.timestamps.iter().collect();
+    let stamps: Vec<_> = siblings.iter().map(|stamp| judge_timestamp(stamp, &siblings, pool)).collect();
     let sub_indication = match intact {
         Some(false) => Some(SubIndication::HashFailure),
         None => Some(SubIndication::SignedDataNotFound),

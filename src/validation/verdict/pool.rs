@@ -1,0 +1,253 @@
+//! Everything at hand to build chains with, and whether a certificate could be relied on at a time (EN 319 102-1
+//! §§ 5.2.6 and 5.6.2.1).
+
+use super::{Context, Link};
+use crate::spec::crypto::SignatureAlgorithm;
+use crate::spec::x509::Certificate;
+use crate::spec::x509::path::{self, PathError, Purpose, Wanted, valid_at};
+use crate::spec::x509::revocation::{self, Answer, Evidence};
+use crate::validation::facts::{Facts, Material, SignatureFacts, TimestampFacts};
+use crate::validation::indication::SubIndication;
+use crate::validation::policy::RevocationMode;
+use std::collections::HashSet;
+use time::{Duration, OffsetDateTime};
+
+/// How many certificates of one input are looked at.
+const CERTIFICATES_MAX: usize = 2_000;
+/// How deep signatures are looked into (counter-signatures, tokens).
+const DEPTH_MAX: usize = 8;
+
+/// Certificates, lists and responses, from the input and from the archive.
+pub(super) struct Pool<'a> {
+    pub(super) context: &'a Context<'a>,
+    certificates: Vec<Certificate>,
+    anchors: Vec<Certificate>,
+    evidence: Evidence<'a>,
+}
+
+/// Why a certificate cannot be relied on.
+pub(super) struct Refusal {
+    pub(super) sub_indication: SubIndication,
+    pub(super) why: String,
+    /// When the leaf was revoked, if that is why.
+    pub(super) revoked_at: Option<OffsetDateTime>,
+    pub(super) chain: Vec<Link>,
+}
+
+/// The time a certificate is wanted for.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    /// The time.
+    pub(super) at: OffsetDateTime,
+    /// Whether something proves it, or it is only the time of validation.
+    pub(super) proven: bool,
+}
+
+impl<'a> Pool<'a> {
+    pub(super) fn new(facts: &'a Facts, context: &'a Context<'a>) -> Self {
+        let mut pool = Self { context, certificates: Vec::new(), anchors: Vec::new(), evidence: Evidence::default() };
+        if context.integrity_only {
+            return pool;
+        }
+        let mut materials = vec![&facts.material];
+        let mut leaves = Vec::new();
+        facts.signatures.iter().for_each(|signature| collect(signature, 0, &mut materials, &mut leaves));
+        let records = facts.evidence_records.iter().flat_map(|record| &record.timestamps);
+        facts.timestamps.iter().chain(records).for_each(|stamp| collect_stamp(stamp, 0, &mut materials, &mut leaves));
+        let mut seen: HashSet<&[u8]> = HashSet::new();
+        let ders =
+            materials.iter().flat_map(|material| &material.certificates).map(|der| der.0.as_slice()).chain(leaves);
+        for der in ders.take(CERTIFICATES_MAX) {
+            if seen.insert(der) {
+                pool.certificates.extend(Certificate::from_der(der));
+            }
+        }
+        pool.certificates.extend(context.trust.certificates.iter().cloned());
+        pool.anchors = context.trust.all_anchors();
+        let mut crls: Vec<&[u8]> =
+            materials.iter().flat_map(|material| &material.crls).map(|der| der.0.as_slice()).collect();
+        let mut ocsps: Vec<&[u8]> =
+            materials.iter().flat_map(|material| &material.ocsps).map(|der| der.0.as_slice()).collect();
+        crls.extend(context.trust.crls.iter().map(Vec::as_slice));
+        ocsps.extend(context.trust.ocsps.iter().map(Vec::as_slice));
+        for list in [&mut crls, &mut ocsps] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        pool.evidence = Evidence::read(crls.into_iter(), ocsps.into_iter());
+        pool
+    }
+
+    /// The chain of `leaf`, valid, not revoked and of accepted algorithms at `moment`.
+    pub(super) fn assess(
+        &self,
+        leaf: &Certificate,
+        purpose: Purpose,
+        moment: Moment,
+    ) -> Result<(Vec<Link>, Vec<Certificate>), Refusal> {
+        let wanted = Wanted { purpose, at: moment.at, policies: self.wanted_policies(purpose) };
+        let chain = match path::find(leaf, &self.certificates, &self.anchors, &wanted) {
+            Ok(chain) => chain,
+            Err(failure) => return Err(self.refusal(leaf, failure, moment)),
+        };
+        let mut links = Vec::new();
+        for (depth, certificate) in chain.iter().enumerate() {
+            let Some(issuer) = chain.get(depth + 1) else {
+                links.push(link(certificate, "ancre de confiance"));
+                continue;
+            };
+            let status = self.revocation(certificate, issuer, depth == 0, moment).map_err(|mut refusal| {
+                refusal.chain = chain.iter().map(|certificate| link(certificate, "")).collect();
+                refusal
+            })?;
+            links.push(link(certificate, &status));
+            let bits = issuer.public_key().ok().and_then(|key| key.family_and_bits().1);
+            if let Ok(algorithm) = certificate.signature_algorithm()
+                && let Some((sub_indication, why)) = self.algorithm_failure(&algorithm, bits, moment)
+            {
+                let why = format!("certificat « {} » : {why}", certificate.subject());
+                return Err(Refusal { sub_indication, why, revoked_at: None, chain: links });
+            }
+        }
+        Ok((links, chain))
+    }
+
+    /// Why an algorithm is not accepted at `moment`: without proof of an earlier time when one would have saved it.
+    pub(super) fn algorithm_failure(
+        &self,
+        algorithm: &SignatureAlgorithm,
+        bits: Option<usize>,
+        moment: Moment,
+    ) -> Option<(SubIndication, String)> {
+        let refusal = self.context.policy.refuses(algorithm, bits, moment.at)?;
+        let sub = if refusal.until.is_some() && !moment.proven {
+            SubIndication::CryptoConstraintsFailureNoPoe
+        } else {
+            SubIndication::CryptoConstraintsFailure
+        };
+        Some((sub, refusal.to_string()))
+    }
+
+    fn wanted_policies(&self, purpose: Purpose) -> &'a [String] {
+        match purpose {
+            Purpose::Signature => &self.context.policy.certificates.policies,
+            _ => &[],
+        }
+    }
+
+    fn refusal(&self, leaf: &Certificate, failure: path::Failure, moment: Moment) -> Refusal {
+        let why = failure.error.to_string();
+        let sub_indication = match &failure.error {
+            PathError::NoAnchor(_) | PathError::Signature(_) => SubIndication::NoCertificateChainFound,
+            PathError::TooComplex => SubIndication::CertificateChainGeneralFailure,
+            PathError::Unsupported(_) => SubIndication::CryptoConstraintsFailure,
+            PathError::Constraint(..) => SubIndication::ChainConstraintsFailure,
+            PathError::IssuerNotValid(_) => SubIndication::OutOfBoundsNoPoe,
+            PathError::LeafNotValid(_) if moment.proven && moment.at < leaf.not_before() => SubIndication::NotYetValid,
+            PathError::LeafNotValid(_) => {
+                // Known not to have been revoked when it expired: less is missing.
+                let answers = failure.path.get(1).map(|issuer| self.answers(leaf, issuer)).unwrap_or_default();
+                let known = answers
+                    .first()
+                    .is_some_and(|answer| answer.revoked.is_none() && answer.this_update >= leaf.not_before());
+                if known { SubIndication::OutOfBoundsNotRevoked } else { SubIndication::OutOfBoundsNoPoe }
+            }
+        };
+        let chain = failure.path.iter().map(|certificate| link(certificate, "")).collect();
+        Refusal { sub_indication, why, revoked_at: None, chain }
+    }
+
+    fn answers(&self, certificate: &Certificate, issuer: &Certificate) -> Vec<Answer> {
+        self.evidence.answers(certificate, issuer, &self.certificates)
+    }
+
+    /// What is known of `certificate` at `moment`, in French; or why it cannot be relied on.
+    fn revocation(
+        &self,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        leaf: bool,
+        moment: Moment,
+    ) -> Result<String, Refusal> {
+        if revocation::is_exempt(certificate) {
+            return Ok("dispensé de contrôle de révocation".to_owned());
+        }
+        let refuse = |sub_indication, why, revoked_at| Refusal { sub_indication, why, revoked_at, chain: Vec::new() };
+        let answers: Vec<_> = self
+            .answers(certificate, issuer)
+            .into_iter()
+            .filter(|answer| valid_at(&answer.signer, answer.produced_at))
+            .collect();
+        // removeFromCRL (8) lifts a suspension; a revocation stays one whichever answer tells it.
+        let revoked = answers
+            .iter()
+            .find_map(|answer| answer.revoked.filter(|(at, reason)| *at <= moment.at && *reason != Some(8)));
+        if let Some((at, _)) = revoked {
+            let sub = if leaf { SubIndication::RevokedNoPoe } else { SubIndication::RevokedCaNoPoe };
+            let why = format!("« {} » est révoqué depuis le {at}", certificate.subject());
+            return Err(refuse(sub, why, Some(at)));
+        }
+        let freshness = Duration::hours(i64::from(self.context.policy.revocation.freshness_hours_max));
+        let current = answers.iter().find(|answer| {
+            let until = answer.next_update.unwrap_or(answer.this_update).max(answer.this_update + freshness);
+            // For a time in the past, an answer given since says as much as one that was current.
+            until >= moment.at
+                && (moment.proven || answer.this_update <= moment.at || self.context.at >= answer.this_update)
+        });
+        match (current, self.context.policy.revocation.mode) {
+            (Some(answer), _) => {
+                Ok(format!("non révoqué ({} du {})", answer.source.to_uppercase(), answer.this_update.date()))
+            }
+            (None, RevocationMode::IfAvailable) => Ok("révocation inconnue".to_owned()),
+            (None, RevocationMode::Require) if answers.is_empty() => Err(refuse(
+                SubIndication::TryLater,
+                format!("aucune information de révocation pour « {} »", certificate.subject()),
+                None,
+            )),
+            (None, RevocationMode::Require) => {
+                let sub =
+                    if moment.proven { SubIndication::RevocationOutOfBoundsNoPoe } else { SubIndication::TryLater };
+                Err(refuse(
+                    sub,
+                    format!("information de révocation trop ancienne pour « {} »", certificate.subject()),
+                    None,
+                ))
+            }
+        }
+    }
+}
+
+fn link(certificate: &Certificate, status: &str) -> Link {
+    Link {
+        subject: certificate.subject().to_owned(),
+        fingerprint: certificate.fingerprint(),
+        status: status.to_owned(),
+    }
+}
+
+fn collect<'a>(
+    signature: &'a SignatureFacts,
+    depth: usize,
+    materials: &mut Vec<&'a Material>,
+    leaves: &mut Vec<&'a [u8]>,
+) {
+    if depth > DEPTH_MAX {
+        return;
+    }
+    materials.push(&signature.material);
+    leaves.extend(signature.signing_certificate.as_ref().map(|der| der.0.as_slice()));
+    let records = signature.evidence_records.iter().flat_map(|record| &record.timestamps);
+    signature.timestamps.iter().chain(records).for_each(|stamp| collect_stamp(stamp, depth + 1, materials, leaves));
+    signature.counter_signatures.iter().for_each(|counter| collect(counter, depth + 1, materials, leaves));
+}
+
+fn collect_stamp<'a>(
+    stamp: &'a TimestampFacts,
+    depth: usize,
+    materials: &mut Vec<&'a Material>,
+    leaves: &mut Vec<&'a [u8]>,
+) {
+    if let Some(token) = &stamp.token {
+        collect(token, depth, materials, leaves);
+    }
+}
