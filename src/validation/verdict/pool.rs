@@ -88,7 +88,7 @@ impl<'a> Pool<'a> {
         let wanted = Wanted { purpose, at: moment.at, policies: self.wanted_policies(purpose) };
         let chain = match path::find(leaf, &self.certificates, &self.anchors, &wanted) {
             Ok(chain) => chain,
-            Err(failure) => return Err(self.refusal(leaf, failure, moment)),
+            Err(failure) => return Err(self.refusal(leaf, &failure, moment)),
         };
         let mut links = Vec::new();
         for (depth, certificate) in chain.iter().enumerate() {
@@ -135,7 +135,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn refusal(&self, leaf: &Certificate, failure: path::Failure, moment: Moment) -> Refusal {
+    fn refusal(&self, leaf: &Certificate, failure: &path::Failure, moment: Moment) -> Refusal {
         let why = failure.error.to_string();
         let sub_indication = match &failure.error {
             PathError::NoAnchor(_) | PathError::Signature(_) => SubIndication::NoCertificateChainFound,
