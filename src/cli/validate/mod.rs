@@ -104,7 +104,9 @@ impl Args {
         let facts = validation::gather(&Input { name: Some(&name(file)), bytes: &bytes, contents: &contents });
         let verdict = judge(&facts, &context);
         self.tell(file, &facts, &verdict)?;
-        Ok(Ending::Code(exit_code(&verdict)))
+        // Nothing to read, or no signature where one was announced.
+        let unusable = bytes.is_empty() || !contents.is_empty();
+        Ok(Ending::Code(exit_code(&verdict, unusable)))
     }
 
     fn tell(&self, file: &Path, facts: &Facts, verdict: &Verdict) -> Result<(), Unusable> {
@@ -121,9 +123,9 @@ impl Args {
 }
 
 /// 0 passed, 1 failed, 2 indeterminate, 3 no signature, 4 unusable input.
-fn exit_code(verdict: &Verdict) -> u8 {
+fn exit_code(verdict: &Verdict, unusable: bool) -> u8 {
     match verdict.indication {
-        _ if verdict.kind == InputKind::Unknown => 4,
+        _ if unusable && verdict.kind == InputKind::Unknown => 4,
         Some(Indication::TotalPassed) => 0,
         Some(Indication::TotalFailed) => 1,
         Some(Indication::Indeterminate) => 2,
