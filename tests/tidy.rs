@@ -70,8 +70,8 @@ const BANNED: &[(&[&str], &[&str], &str)] = &[
     (&["process::exit(", "process::abort("], &["cli/", "main.rs"], "only main ends the process"),
     (
         &["reqwest::"],
-        &["cli/", "store/"],
-        "the archive calls nobody but its object store; the commands call the archive",
+        &["cli/", "store/", "timestamp/external.rs"],
+        "the archive calls nobody but its object store and the time-stamping authorities it is told; the commands call it",
     ),
     (
         &["env::var(", "env::var_os("],

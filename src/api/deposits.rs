@@ -254,7 +254,7 @@ async fn write(
 async fn answer(app: &App, outcome: Outcome) -> Result<Response, Halt> {
     match outcome {
         Outcome::New(committed) => {
-            let receipt = receipts::fresh(app, *committed);
+            let receipt = receipts::fresh(app, *committed).await?;
             respond(StatusCode::CREATED, &receipt).map_err(Halt::Failed)
         }
         Outcome::Before { index, content } => same_receipt(app, index, content).await,

@@ -31,7 +31,7 @@ struct Part {
     get,
     path = "/log/{path}",
     tag = "log",
-    params(("path" = String, Path, description = "`checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), `timestamp/<size>.tsr`, `seal/<size>.p7s`.")),
+    params(("path" = String, Path, description = "`checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), `timestamp/<size>.tsr`, `external/<size>.tsr`, `seal/<size>.p7s`.")),
     responses(
         (status = 200, description = "The file.", content((String = "text/plain"), (String = "application/octet-stream"), (String = "application/timestamp-reply"), (String = "application/pkcs7-mime"))),
         (status = 404, description = "No such part of the log.", body = super::openapi::Problem, content_type = "application/problem+json"),
@@ -82,7 +82,8 @@ fn classify(path: &str) -> Option<Part> {
     if path == "checkpoint" {
         return Some(Part { media_type: "text/plain; charset=utf-8", cache: "no-cache" });
     }
-    let media_type = if let Some(size) = path.strip_prefix("timestamp/") {
+    let token = path.strip_prefix("timestamp/").or_else(|| path.strip_prefix("external/"));
+    let media_type = if let Some(size) = token {
         parse_group_path(size.strip_suffix(".tsr")?)?;
         "application/timestamp-reply"
     } else if let Some(size) = path.strip_prefix("seal/") {
@@ -109,6 +110,7 @@ mod tests {
             "tile/1/x001/067.p/5",
             "tile/entries/000.p/1",
             "timestamp/005.tsr",
+            "external/x001/005.tsr",
             "seal/x001/234.p7s",
         ] {
             assert!(classify(part).is_some(), "{part}");

@@ -44,7 +44,7 @@ pub use code::Code;
 pub use metrics::Metrics;
 pub use openapi::document as openapi_document;
 pub use problem::{Problem, ProblemDocument};
-pub use services::{App, Parts, Services};
+pub use services::{App, External, Parts, Services};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};

@@ -13,6 +13,9 @@ use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The receipt of an archive.
 #[utoipa::path(
@@ -46,9 +49,12 @@ pub(super) async fn fetch(State(app): State<App>, caller: Caller, id: Identified
     Ok(response)
 }
 
-/// The receipt of a deposit just committed.
-pub(super) fn fresh(app: &Services, committed: Committed) -> Receipt {
-    Receipt {
+/// The receipt of a deposit just committed; where external tokens are required, once there is one.
+pub(super) async fn fresh(app: &Services, committed: Committed) -> Result<Receipt, Problem> {
+    if app.external.as_ref().is_some_and(|external| external.required) {
+        return load(app, committed.index).await;
+    }
+    Ok(Receipt {
         archive: app.ark(committed.index),
         index: committed.index,
         record: committed.record,
@@ -56,24 +62,45 @@ pub(super) fn fresh(app: &Services, committed: Committed) -> Receipt {
         checkpoint: committed.evidence.note.clone(),
         timestamps: vec![committed.evidence.tsr.clone()],
         seal: committed.evidence.seal.clone(),
-    }
+    })
 }
 
-/// The receipt of an entry, made again from the bucket: same checkpoint, same token, same seal.
+/// The receipt of an entry, made again from the bucket: same checkpoint, same token, same seal. Once another authority
+/// has stamped a checkpoint that covers the entry, that one's, with both tokens.
 pub(super) async fn load(app: &Services, index: u64) -> Result<Receipt, Problem> {
+    let external = stamped_elsewhere(app, index).await?;
     let published = app.log_size();
-    let (size, evidence) = app.evidences.covering(index, published).await?;
+    let covering = external.as_ref().map_or(index, |(size, _)| size - 1);
+    let (size, evidence) = app.evidences.covering(covering, published).await?;
     let Some(record) = app.log.record(index, published).await? else { return Err(Problem::not_found()) };
     let proof = app.log.inclusion(index, size).await?;
+    // A token stands beside the checkpoint it covers, and no other.
+    let elsewhere = external.filter(|(stamped, _)| *stamped == size).map(|(_, token)| token);
     Ok(Receipt {
         archive: app.ark(index),
         index,
         record,
         proof,
         checkpoint: evidence.note.clone(),
-        timestamps: vec![evidence.tsr.clone()],
+        timestamps: std::iter::once(evidence.tsr.clone()).chain(elsewhere).collect(),
         seal: evidence.seal.clone(),
     })
+}
+
+/// The first checkpoint covering an entry that another authority stamped. Where such tokens are required, waits for it.
+async fn stamped_elsewhere(app: &Services, index: u64) -> Result<Option<(u64, Bytes)>, Problem> {
+    let Some(external) = &app.external else { return Ok(None) };
+    let found = app.log.external_for(index).await?;
+    if found.is_some() || !external.required {
+        return Ok(found);
+    }
+    let (mut stamped, limit) = (external.stamped.clone(), Duration::from_millis(app.limits.commit_ms_max));
+    // The record is in the log: whoever asks again with the same key gets this receipt.
+    timeout(limit, stamped.wait_for(|size| *size > index))
+        .await
+        .map_err(|_| Problem::outcome_unknown())?
+        .map_err(|e| Problem::internal(&e))?;
+    app.log.external_for(index).await?.map(Some).ok_or_else(Problem::outcome_unknown)
 }
 
 /// A receipt as a response.

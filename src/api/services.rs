@@ -55,6 +55,17 @@ pub struct Parts {
     pub timestamps: TimestampService,
     /// Whether anyone may ask it for tokens.
     pub timestamps_open: bool,
+    /// Tokens of other authorities, where there are some.
+    pub external: Option<External>,
+}
+
+/// Checkpoints stamped by other authorities.
+#[derive(Debug, Clone)]
+pub struct External {
+    /// No receipt is given without.
+    pub required: bool,
+    /// The largest log stamped since the start.
+    pub stamped: watch::Receiver<u64>,
 }
 
 /// What the handlers share.

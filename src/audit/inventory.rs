@@ -81,6 +81,8 @@ enum Place {
     Records(u64, u16),
     Timestamp(u64),
     Seal(u64),
+    /// Made after the checkpoint, by others or for later: no checkpoint must have one.
+    Later,
     Staging,
     Payload,
     Unknown,
@@ -99,6 +101,9 @@ fn place(key: &str) -> Place {
     }
     if let Some(size) = evidence("log/seal/", ".p7s") {
         return Place::Seal(size);
+    }
+    if evidence("log/external/", ".tsr").is_some() || evidence("log/evidence/", ".ers").is_some() {
+        return Place::Later;
     }
     if let Some(path) = key.strip_prefix("log/") {
         return match (parse_entries_path(path), TileId::parse(path)) {
@@ -179,7 +184,7 @@ pub(super) fn run(
             Place::Payload if survey.payloads.is_orphan(key) => {
                 notice(Code::Orphan, "aucun enregistrement contrôlé ne nomme cet objet");
             }
-            Place::Cell | Place::Payload => {}
+            Place::Cell | Place::Payload | Place::Later => {}
             Place::Unknown => notice(Code::Unknown, "cet objet ne fait pas partie d'une archive"),
             Place::Tile(_) | Place::Entries(..) | Place::Records(..) => {
                 due.remove(key);
@@ -341,6 +346,7 @@ mod tests {
         assert_eq!(place("records/000.p/7"), Place::Records(0, 7));
         assert_eq!(place("log/seal/x001/002.p7s"), Place::Seal(1002));
         assert_eq!(place("log/timestamp/012.tsr"), Place::Timestamp(12));
+        assert_eq!(place("log/external/x001/002.tsr"), Place::Later);
         assert_eq!(place("payload/a/b.tar.zst"), Place::Payload);
         for unknown in ["log/tile/9/000", "log/tile/0/0", "records/x000/001", "log/seal/1.p7s", "x", "payload/a/b.txt"]
         {

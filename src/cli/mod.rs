@@ -171,6 +171,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
                 Daemon::Config(_)
                     | Daemon::Policy(_)
                     | Daemon::Keys(_)
+                    | Daemon::External(_)
                     | Daemon::Origin { .. }
                     | Daemon::Tls { .. }
                     | Daemon::Exists { .. }

@@ -13,7 +13,7 @@ pub use error::ConfigError;
 pub(crate) use error::in_french;
 pub use limits::{BODY_BYTES_CEILING, Limits};
 pub use store::{S3Config, StoreConfig};
-pub use timestamp::{ClockConfig, Timestamp};
+pub use timestamp::{ClockConfig, ExternalConfig, ExternalMode, ExternalTsaConfig, Timestamp};
 
 use crate::package::Ark;
 use serde::Deserialize;
@@ -181,7 +181,7 @@ impl Config {
             store: file.store.checked(base).map_err(|detail| ConfigError::value(path, "store", detail))?,
             state: at(file.state.path),
             keys: at(file.keys.path),
-            timestamp: file.timestamp,
+            timestamp: file.timestamp.at(base),
             http: Http {
                 listen: file.http.listen,
                 tls: file.http.tls.map(|tls| Tls {
@@ -321,6 +321,15 @@ mod tests {
         config.timestamp.open = true;
         config.timestamp.clock.ntp = vec!["ntp.example".into(), "ntp2.example:1123".into()];
         config.timestamp.clock.quorum = Some(2);
+        config.timestamp.external = ExternalConfig {
+            mode: ExternalMode::Require,
+            every_s: 5,
+            tsa: vec![ExternalTsaConfig {
+                url: "https://tsa.example".into(),
+                anchors: "/srv/archive/tsa/a.pem".into(),
+                timeout_ms_max: 1000,
+            }],
+        };
         config.http.tls = Some(Tls { certificate: "/c.pem".into(), key: "/k.pem".into(), client_ca: None });
         assert_eq!(parse(&config.to_toml()).unwrap(), config);
     }

@@ -38,7 +38,7 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
         "# Clés du journal, de l'horodatage et du cachet. À sauvegarder hors ligne ; jamais dans le compartiment."
     )?;
     writeln!(out, "[keys]\npath = {}\n", path(&config.keys, base))?;
-    config.timestamp.render(out)?;
+    config.timestamp.render(out, base)?;
     writeln!(out, "[http]\nlisten = {}\n", text(&config.http.listen.to_string()))?;
     match &config.http.tls {
         Some(tls) => {

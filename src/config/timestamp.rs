@@ -3,6 +3,7 @@
 use const_oid::ObjectIdentifier;
 use serde::Deserialize;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The time-stamping authority.
@@ -15,6 +16,55 @@ pub struct Timestamp {
     pub open: bool,
     /// What the clock is held against.
     pub clock: ClockConfig,
+    /// Other authorities that stamp our checkpoints too.
+    pub external: ExternalConfig,
+}
+
+/// Other authorities that stamp our checkpoints too.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExternalConfig {
+    /// Whether receipts wait for them.
+    pub mode: ExternalMode,
+    /// Once a checkpoint is stamped, the next one is asked for after this many seconds at the earliest; without effect
+    /// where receipts wait.
+    pub every_s: u64,
+    /// The authorities, the preferred one first.
+    pub tsa: Vec<ExternalTsaConfig>,
+}
+
+/// Whether receipts wait for external time-stamps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExternalMode {
+    /// Receipts are given at once; those fetched later carry the external token.
+    #[default]
+    Attach,
+    /// No receipt is given before an external token covers it.
+    Require,
+}
+
+/// One external authority.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalTsaConfig {
+    /// Its address.
+    pub url: String,
+    /// PEM: the authorities its tokens must lead to.
+    pub anchors: PathBuf,
+    /// How long it may take to answer.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms_max: u64,
+}
+
+fn default_timeout_ms() -> u64 {
+    5_000
+}
+
+impl Default for ExternalConfig {
+    fn default() -> Self {
+        Self { mode: ExternalMode::Attach, every_s: 60, tsa: Vec::new() }
+    }
 }
 
 /// What the clock is held against.
@@ -55,6 +105,14 @@ impl ClockConfig {
 }
 
 impl Timestamp {
+    /// With paths that start at `base`.
+    pub(super) fn at(mut self, base: &Path) -> Self {
+        for tsa in &mut self.external.tsa {
+            tsa.anchors = base.join(&tsa.anchors);
+        }
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         if self.policy.as_ref().is_some_and(|policy| ObjectIdentifier::new(policy).is_err()) {
             return Err(("timestamp.policy", "un identifiant d'objet, comme 1.3.6.1.4.1.32473.3161.1".into()));
@@ -73,11 +131,11 @@ impl Timestamp {
         if !(1..=86_400).contains(&clock.every_s) {
             return Err(("timestamp.clock.every_s", "de 1 à 86400".into()));
         }
-        Ok(())
+        self.external.check()
     }
 
     /// The section of the file that `archiland init` writes.
-    pub(super) fn render(&self, out: &mut String) -> std::fmt::Result {
+    pub(super) fn render(&self, out: &mut String, base: &Path) -> std::fmt::Result {
         let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
         writeln!(
             out,
@@ -92,6 +150,7 @@ impl Timestamp {
             "# Service d'horodatage (/tsa) : ouvert à tous, ou réservé aux jetons qui permettent de déposer."
         )?;
         writeln!(out, "{}open = {}\n", if self.open { "" } else { "# " }, self.open)?;
+        self.external.render(out, base)?;
         let default = ClockConfig::default();
         if self.clock == default {
             return writeln!(
@@ -106,5 +165,51 @@ impl Timestamp {
             writeln!(out, "quorum = {quorum}")?;
         }
         writeln!(out, "drift_ms_max = {}\nevery_s = {}\n", self.clock.drift_ms_max, self.clock.every_s)
+    }
+}
+
+impl ExternalConfig {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.tsa.len() > 8 {
+            return Err(("timestamp.external.tsa", "8 autorités au plus".into()));
+        }
+        for tsa in &self.tsa {
+            if !tsa.url.starts_with("http://") && !tsa.url.starts_with("https://") {
+                return Err(("timestamp.external.tsa.url", "une adresse http:// ou https://".into()));
+            }
+            if !(100..=60_000).contains(&tsa.timeout_ms_max) {
+                return Err(("timestamp.external.tsa.timeout_ms_max", "de 100 à 60000".into()));
+            }
+        }
+        if self.mode == ExternalMode::Require && self.tsa.is_empty() {
+            return Err((
+                "timestamp.external.mode",
+                "« require » demande au moins une [[timestamp.external.tsa]]".into(),
+            ));
+        }
+        if self.every_s > 86_400 {
+            return Err(("timestamp.external.every_s", "86400 au plus".into()));
+        }
+        Ok(())
+    }
+
+    fn render(&self, out: &mut String, base: &Path) -> std::fmt::Result {
+        let text = |value: &str| toml::Value::String(value.to_owned()).to_string();
+        if *self == Self::default() {
+            return writeln!(
+                out,
+                "# Autres autorités d'horodatage (qualifiées), par ordre de préférence. attach : jointes aux récépissés relus ;\n\
+                 # require : aucun récépissé sans elles.\n# [timestamp.external]\n# mode = \"attach\"\n# every_s = 60\n\
+                 # [[timestamp.external.tsa]]\n# url = \"https://tsa.exemple.fr\"\n# anchors = \"tsa/exemple.pem\"\n"
+            );
+        }
+        let mode = if self.mode == ExternalMode::Require { "require" } else { "attach" };
+        writeln!(out, "[timestamp.external]\nmode = \"{mode}\"\nevery_s = {}\n", self.every_s)?;
+        for tsa in &self.tsa {
+            let anchors = tsa.anchors.strip_prefix(base).unwrap_or(&tsa.anchors).to_string_lossy();
+            writeln!(out, "[[timestamp.external.tsa]]\nurl = {}\nanchors = {}", text(&tsa.url), text(&anchors))?;
+            writeln!(out, "timeout_ms_max = {}\n", tsa.timeout_ms_max)?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Boot: configuration → keys → bucket → log → views → services. What a crash left is finished here, by the same code that
 //! runs every day.
 
+use super::attach::Attaching;
 use super::bucket::Bucket;
 use super::error::DaemonError;
 use super::init::OPERATOR;
@@ -8,16 +9,17 @@ use super::lock::Lock;
 use super::seen;
 use super::signer::KeyringSigner;
 use crate::admission::Policies;
-use crate::api::{App, Parts, Services};
+use crate::api::{App, External, Parts, Services};
 use crate::catalog::{CatalogOptions, EmbeddedCatalog};
 use crate::clock::{SharedClock, parse_record_time};
-use crate::config::{Config, StoreConfig};
+use crate::config::{Config, ExternalMode, StoreConfig};
 use crate::package::Record;
 use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::store::{Store, StoreOptions};
-use crate::timestamp::{ClockOptions, Keyring, TimestampService, watch_clock};
+use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, TimestampService, watch_clock};
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
+use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -88,7 +90,7 @@ impl Node {
 
         let store_options = store_options(&config);
         let small_bytes_max = store_options.small_bytes_max;
-        let store = Store::new(objects, store_options);
+        let store = Store::new(objects.clone(), store_options);
         let views = open_views(&config)?;
         let source = Arc::new(LogSource::new(log.clone()));
         let follower = Follower::new(vec![views.catalog.clone(), views.search.clone()], source, Pace::default());
@@ -98,6 +100,7 @@ impl Node {
             async move { follower.follow(published, &cancel).await }
         });
         let following = caught_up(progress.clone(), found.size, following).await?;
+        let external = start_external(&config, &clock, &log, &objects, &published, &cancel)?;
         let remembering = tokio::spawn(remember(config.clone(), published, cancel.clone()));
 
         let older_keys_since = first_record_time(&log, found.size).await?;
@@ -105,6 +108,7 @@ impl Node {
         let app = Services::new(Parts {
             timestamps: stamping,
             timestamps_open: config.timestamp.open,
+            external,
             archive: config.archive.clone(),
             limits: config.limits.clone(),
             policies,
@@ -208,6 +212,32 @@ fn sequencer_options(config: &Config) -> SequencerOptions {
         batch_max: config.limits.batch_entries_max,
         ..SequencerOptions::default()
     }
+}
+
+/// Starts having checkpoints stamped elsewhere, where the configuration says by whom.
+fn start_external(
+    config: &Config,
+    clock: &SharedClock,
+    log: &LogReader,
+    objects: &Arc<dyn ObjectStore>,
+    published: &watch::Receiver<Published>,
+    cancel: &CancellationToken,
+) -> Result<Option<External>, DaemonError> {
+    let external = &config.timestamp.external;
+    if external.tsa.is_empty() {
+        return Ok(None);
+    }
+    let required = external.mode == ExternalMode::Require;
+    let attaching = Attaching {
+        tsas: ExternalTsas::load(&external.tsa, clock.clone())?,
+        log: log.clone(),
+        objects: objects.clone(),
+        every: if required { Duration::ZERO } else { Duration::from_secs(external.every_s) },
+    };
+    let (sender, stamped) = watch::channel(0);
+    let (published, cancel) = (published.clone(), cancel.clone());
+    tokio::spawn(async move { cancel.run_until_cancelled(attaching.run(published, sender)).await });
+    Ok(Some(External { required, stamped }))
 }
 
 fn clock_options(config: &Config) -> ClockOptions {

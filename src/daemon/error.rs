@@ -5,7 +5,7 @@ use crate::config::ConfigError;
 use crate::sequencer::LogError;
 use crate::sequencer::head::ProbeError;
 use crate::store::BackendError;
-use crate::timestamp::KeyringError;
+use crate::timestamp::{ExternalError, KeyringError};
 use crate::views::{FollowError, ShelfError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +23,9 @@ pub enum DaemonError {
     /// The keys are unusable.
     #[error(transparent)]
     Keys(#[from] KeyringError),
+    /// An external time-stamping authority cannot be set up.
+    #[error(transparent)]
+    External(#[from] ExternalError),
     /// The log key is not that of the configuration.
     #[error(
         "la clé du journal est celle de « {key} », la configuration dit « {origin} » : corrigez archive.origin ou keys.path"

@@ -6,6 +6,7 @@
 //! - [`serve_until_signal`] is the whole life of `archiland serve`;
 //! - [`running`] finds the daemon of an archive from its state folder.
 
+mod attach;
 mod boot;
 mod bucket;
 mod error;

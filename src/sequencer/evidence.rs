@@ -5,7 +5,8 @@ use super::reader::located;
 use super::state::get;
 use super::{LogError, LogReader};
 use crate::spec::cms::SignedData;
-use crate::store::{StoreError, seal_key, timestamp_key};
+use crate::store::{StoreError, external_key, seal_key, timestamp_key};
+use bytes::Bytes;
 use object_store::ObjectStore;
 use object_store::path::Path;
 
@@ -24,7 +25,7 @@ pub struct PublishedEvidence {
 impl LogReader {
     /// The evidence of the batch that brought entry `index` into the log: the first checkpoint that covers it.
     pub async fn evidence_for(&self, index: u64) -> Result<Option<PublishedEvidence>, LogError> {
-        let Some(size) = self.batch_size_above(index).await? else { return Ok(None) };
+        let Some(size) = self.size_above("log/seal", ".p7s", index).await? else { return Ok(None) };
         let (seal, tsr) = futures::try_join!(async { get(&*self.objects, &seal_key(size)).await }, async {
             get(&*self.objects, &timestamp_key(size)).await
         },)?;
@@ -32,14 +33,20 @@ impl LogReader {
         Ok(Some(PublishedEvidence { size, evidence: Evidence { note, tsr, seal } }))
     }
 
-    /// The smallest batch size above `index`, found by listing `log/seal/`, whose names are sizes in groups of three
-    /// digits: at most one folder of a thousand names per group.
-    async fn batch_size_above(&self, index: u64) -> Result<Option<u64>, LogError> {
+    /// The first checkpoint covering entry `index` that another authority stamped: its size and that token.
+    pub async fn external_for(&self, index: u64) -> Result<Option<(u64, Bytes)>, LogError> {
+        let Some(size) = self.size_above("log/external", ".tsr", index).await? else { return Ok(None) };
+        Ok(Some((size, get(&*self.objects, &external_key(size)).await?)))
+    }
+
+    /// The smallest log size above `index` that names an object in `root`, where names are sizes in groups of three
+    /// digits: at most one folder of a thousand names per group is listed.
+    async fn size_above(&self, root: &str, suffix: &str, index: u64) -> Result<Option<u64>, LogError> {
         for groups in 1..=GROUPS_MAX {
             let first = if groups == 1 { 0 } else { 1000u64.pow(groups - 1) };
             let end = 1000u64.checked_pow(groups).unwrap_or(u64::MAX);
             if index + 1 < end
-                && let Some(size) = self.size_in("log/seal".to_owned(), groups, 0, first.max(index + 1)).await?
+                && let Some(size) = self.size_in(root.to_owned(), suffix, groups, 0, first.max(index + 1)).await?
             {
                 return Ok(Some(size));
             }
@@ -51,6 +58,7 @@ impl LogReader {
     async fn size_in(
         &self,
         folder: String,
+        suffix: &str,
         groups: u32,
         prefix_value: u64,
         at_least: u64,
@@ -63,7 +71,7 @@ impl LogReader {
         let scale = 1000u64.checked_pow(groups - 1).unwrap_or(u64::MAX);
         let value = |name: &str| name.parse::<u64>().ok().map(|n| prefix_value.saturating_mul(1000).saturating_add(n));
         if groups == 1 {
-            let sizes = listed.objects.iter().filter_map(|o| o.location.filename()?.strip_suffix(".p7s"));
+            let sizes = listed.objects.iter().filter_map(|o| o.location.filename()?.strip_suffix(suffix));
             return Ok(sizes.filter_map(value).filter(|&size| size >= at_least).min());
         }
         let names = listed.common_prefixes.iter().filter_map(|p| p.filename()?.strip_prefix('x'));
@@ -71,7 +79,7 @@ impl LogReader {
         values.sort_unstable();
         for folder_value in values {
             let below = format!("{folder}/x{:03}", folder_value % 1000);
-            if let Some(size) = Box::pin(self.size_in(below, groups - 1, folder_value, at_least)).await? {
+            if let Some(size) = Box::pin(self.size_in(below, suffix, groups - 1, folder_value, at_least)).await? {
                 return Ok(Some(size));
             }
         }

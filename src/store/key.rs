@@ -31,6 +31,11 @@ pub fn timestamp_key(size: u64) -> String {
     format!("log/timestamp/{}.tsr", group_path(size))
 }
 
+/// The RFC 3161 response of another authority over the checkpoint of `size` entries.
+pub fn external_key(size: u64) -> String {
+    format!("log/external/{}.tsr", group_path(size))
+}
+
 /// The CMS seal of the signed checkpoint of `size` entries.
 pub fn seal_key(size: u64) -> String {
     format!("log/seal/{}.p7s", group_path(size))

@@ -21,7 +21,7 @@ mod read;
 
 pub use backend::{Backend, BackendError, S3Options, open as open_backend};
 pub use compress::{compress, compress_brief, decompress};
-pub use key::{agency_is_valid, seal_key, timestamp_key};
+pub use key::{agency_is_valid, external_key, seal_key, timestamp_key};
 pub use large::FRAME_BYTES;
 pub use pack::{Pack, PackBuilder};
 pub use payload::{PayloadWriter, SealedPayload, StoredPayload};

@@ -4,12 +4,14 @@
 //! * [`Tsa`] stamps a message with the time (RFC 3161);
 //! * [`TimestampService`] answers requests from outside: tokens are journalled in the log, by batches, before they are signed;
 //! * [`ClockTrust`] says whether the clock may be relied on: against steps, and against NTP servers under a quorum;
+//! * [`ExternalTsas`] asks other authorities;
 //! * [`Sealer`] seals a document with the archive's name (CMS).
 //!
 //! Both refuse to sign when the clock goes backward or their certificate is out of its validity: a token that says the
 //! wrong time is worse than none.
 
 mod development;
+mod external;
 mod files;
 mod guard;
 mod keyring;
@@ -18,6 +20,7 @@ mod service;
 mod trust;
 mod tsa;
 
+pub use external::{ExternalError, ExternalToken, ExternalTsas};
 pub use files::KeyFileError;
 pub use keyring::{KeyEntry, Keyring, KeyringError, names};
 pub use seal::Sealer;
@@ -71,6 +74,9 @@ pub enum TimestampError {
     /// The log did not take the record of the tokens.
     #[error("les jetons n'ont pu être consignés dans le journal : {0}")]
     Journal(String),
+    /// No external authority gave a good token.
+    #[error("aucune autorité d'horodatage externe : {0}")]
+    External(String),
     /// Signing failed.
     #[error(transparent)]
     Cms(#[from] CmsError),
