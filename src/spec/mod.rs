@@ -11,3 +11,4 @@ pub mod tlog;
 pub mod tsp;
 pub mod x509;
 pub mod xml;
+pub mod xmldsig;

@@ -52,8 +52,8 @@ impl Default for Limits {
             size_bytes_max: 2 << 30,
             depth_max: 128,
             nodes_max: 16 << 20,
-            attributes_max: 100_000,
-            namespaces_max: 100_000,
+            attributes_max: 1 << 20,
+            namespaces_max: 1 << 20,
         }
     }
 }

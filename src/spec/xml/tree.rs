@@ -208,6 +208,12 @@ impl<'a> Document<'a> {
         identifiers
     }
 
+    /// The same over bytes of its own.
+    pub fn into_owned(self) -> Document<'static> {
+        let Self { bytes, charset, nodes, names, identified, root, identifiers } = self;
+        Document { bytes: Cow::Owned(bytes.into_owned()), charset, nodes, names, identified, root, identifiers }
+    }
+
     pub(super) fn charset(&self) -> Charset {
         self.charset
     }
@@ -469,6 +475,10 @@ impl Selection {
     /// Takes an element and all that is in it out.
     pub fn exclude(&mut self, element: &Element<'_>) {
         let next = element.document.nodes[element.node as usize].next;
+        if element.node <= self.nodes.start && self.nodes.end <= next {
+            // Nothing is left.
+            self.nodes.end = self.nodes.start;
+        }
         let covered = |range: &Range<u32>| range.start <= element.node && next <= range.end;
         if self.excluded.iter().any(covered) {
             return;
@@ -519,6 +529,13 @@ impl Selection {
     /// The elements taken out, the outermost only.
     pub fn excluded<'d>(&self, document: &'d Document<'d>) -> impl Iterator<Item = Element<'d>> {
         self.excluded.iter().map(move |range| Element { document, node: range.start })
+    }
+
+    /// How many bytes of the document it spans, exclusions included: what canonicalising it costs.
+    pub fn size_bytes(&self, document: &Document<'_>) -> usize {
+        let place = |node: u32| document.nodes.get(node as usize).map(|node| node.start as usize);
+        let end = place(self.nodes.end).unwrap_or(document.bytes.len());
+        end.saturating_sub(place(self.nodes.start).unwrap_or(end))
     }
 
     pub(super) fn nodes(&self) -> Range<u32> {
