@@ -1,3 +1,4 @@
 //! Advanced electronic signatures as ETSI profiles them.
 
 pub mod cades;
+pub mod xades;

@@ -1,0 +1,210 @@
+//! The time-stamps of XAdES, and what each is over (EN 319 132-1 §5.2.8, §5.3, §5.5, annex A; TS 101 903 §7.2 to §7.7).
+//!
+//! Only what stands *before* a time-stamp in the unsigned properties can be under it: that is the order that counts.
+
+use super::{XADES141_NS, children, is};
+use crate::spec::crypto::DigestAlgorithm;
+use crate::spec::xml::c14n::{Method, Rules};
+use crate::spec::xml::{Element, unbase64};
+use crate::spec::xmldsig::reference::{Checked, Checker, Outcome, Sink};
+use crate::spec::xmldsig::{DSIG_NS, Signature, canonicalization};
+
+/// What a time-stamp is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// All signed data, before signing.
+    AllDataObjects,
+    /// Some of it.
+    IndividualDataObjects,
+    /// The signature value.
+    Signature,
+    /// The value, its time-stamps, and the references to validation material.
+    SignatureAndRefs,
+    /// The references alone.
+    Refs,
+    /// Everything.
+    Archive,
+}
+
+/// A time-stamp property.
+#[derive(Debug, Clone)]
+pub struct Timestamp<'d> {
+    /// What it is over.
+    pub kind: Kind,
+    /// The property.
+    pub element: Element<'d>,
+    /// The token, DER; `None` for an `XMLTimeStamp`, or what is not base64.
+    pub token: Option<Vec<u8>>,
+}
+
+/// Tokens of one property.
+const TOKENS_MAX: usize = 64;
+
+/// Adds the tokens of a property.
+pub(super) fn read<'d>(element: Element<'d>, kind: Kind, timestamps: &mut Vec<Timestamp<'d>>) {
+    let tokens = element.children().filter(|child| is(child, "EncapsulatedTimeStamp") || is(child, "XMLTimeStamp"));
+    for token in tokens.take(TOKENS_MAX) {
+        let der = if is(&token, "EncapsulatedTimeStamp") { unbase64(&token.text()) } else { None };
+        timestamps.push(Timestamp { kind, element, token: der });
+    }
+}
+
+impl<'d> Timestamp<'d> {
+    /// The digest of what it is over.
+    ///
+    /// # Errors
+    ///
+    /// [`Outcome`]: something it is over is missing, refused or of an unknown form.
+    pub fn digest(
+        &self,
+        signature: &Signature<'d>,
+        checker: &Checker<'d, '_>,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Vec<u8>, Outcome> {
+        let mut hasher = algorithm.hasher().map_err(|unsupported| Outcome::Unsupported(unsupported.0))?;
+        self.pour(signature, checker, &mut |part| hasher.update(part))?;
+        Ok(hasher.finish())
+    }
+
+    fn pour(&self, signature: &Signature<'d>, checker: &Checker<'d, '_>, sink: Sink<'_>) -> Result<(), Outcome> {
+        let over = Over { signature, checker, method: self.method()? };
+        let included: Vec<_> =
+            children(&self.element, "Include").chain(children(&self.element, "HashDataInfo")).collect();
+        if !included.is_empty() {
+            return included.iter().try_for_each(|include| over.included(include, sink));
+        }
+        match self.kind {
+            Kind::AllDataObjects => over.references(false, sink),
+            Kind::IndividualDataObjects => Err(Outcome::Missing),
+            Kind::Signature => over.element(&signature.value_element, sink),
+            Kind::SignatureAndRefs => {
+                over.element(&signature.value_element, sink)?;
+                let stamped = |element: &Element<'_>| is(element, "SignatureTimeStamp") || is_refs(element);
+                before(&self.element).filter(stamped).try_for_each(|element| over.element(&element, sink))
+            }
+            Kind::Refs => before(&self.element).filter(is_refs).try_for_each(|element| over.element(&element, sink)),
+            Kind::Archive => over.everything(&self.element, sink),
+        }
+    }
+
+    /// Canonical XML 1.0 unless it says otherwise.
+    fn method(&self) -> Result<Method, Outcome> {
+        let default = Method { rules: Rules::Inclusive10, comments: false, prefixes: Vec::new() };
+        let Some(element) = self.element.child(DSIG_NS, "CanonicalizationMethod") else { return Ok(default) };
+        let method = canonicalization(&element).map_err(|error| Outcome::Refused(error.to_string()))?;
+        method.map_err(Outcome::Unsupported)
+    }
+}
+
+/// The properties that stand before one.
+fn before<'d>(property: &Element<'d>) -> impl Iterator<Item = Element<'d>> + use<'d> {
+    let this = *property;
+    let around = this.parent().into_iter().flat_map(|parent| parent.children());
+    around.take_while(move |property| *property != this)
+}
+
+/// Writes what an evidence record in a property of a signature is over (EN 319 132-3 §5.3): what an archive time-stamp in
+/// its place would be.
+///
+/// # Errors
+///
+/// As [`Timestamp::digest`].
+pub fn sealed<'d>(
+    property: &Element<'d>,
+    signature: &Signature<'d>,
+    checker: &Checker<'d, '_>,
+    method: Method,
+    sink: Sink<'_>,
+) -> Result<(), Outcome> {
+    Over { signature, checker, method }.everything(property, sink)
+}
+
+fn is_refs(element: &Element<'_>) -> bool {
+    const REFS: [&str; 7] = [
+        "CompleteCertificateRefs",
+        "CompleteCertificateRefsV2",
+        "CompleteRevocationRefs",
+        "AttributeCertificateRefs",
+        "AttributeCertificateRefsV2",
+        "AttributeRevocationRefs",
+        "AttributeRevocationRefsV2",
+    ];
+    REFS.iter().any(|name| is(element, name))
+}
+
+/// What is written into the digest of a time-stamp.
+struct Over<'a, 'd, 'c> {
+    signature: &'a Signature<'d>,
+    checker: &'a Checker<'d, 'c>,
+    method: Method,
+}
+
+impl<'d> Over<'_, 'd, '_> {
+    fn element(&self, element: &Element<'d>, sink: Sink<'_>) -> Result<(), Outcome> {
+        self.checker.pour_element(element, &self.method, sink)
+    }
+
+    /// EN 319 132-1 §5.5.2.2; TS 101 903 v1.3.2 §7.7.1 for the namespace of that version.
+    fn everything(&self, property: &Element<'d>, sink: Sink<'_>) -> Result<(), Outcome> {
+        let signature = self.signature;
+        self.references(true, sink)?;
+        self.element(&signature.signed_info, sink)?;
+        self.element(&signature.value_element, sink)?;
+        if let Some(key_info) = &signature.key_info {
+            self.element(key_info, sink)?;
+        }
+        for property in before(property) {
+            self.element(&property, sink)?;
+        }
+        let old = is(property, "ArchiveTimeStamp") && property.namespace() != XADES141_NS;
+        for object in signature.objects() {
+            let qualifies = object.children().any(|child| is(&child, "QualifyingProperties"));
+            // Version 1.3.2 leaves out what the references have brought in already.
+            if qualifies || (old && self.is_referenced(&object)) {
+                continue;
+            }
+            self.element(&object, sink)?;
+        }
+        Ok(())
+    }
+
+    /// What the references name, transformed as they say.
+    fn references(&self, with_properties: bool, sink: Sink<'_>) -> Result<(), Outcome> {
+        for reference in &self.signature.references {
+            let properties = reference.kind.as_deref().is_some_and(super::is_signed_properties_type);
+            if with_properties || !properties {
+                self.reference(reference, sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reference(&self, reference: &crate::spec::xmldsig::Reference<'d>, sink: Sink<'_>) -> Result<(), Outcome> {
+        self.checker.pour(reference, &self.signature.element, &self.method, sink, &mut Checked::default())
+    }
+
+    /// What an `Include` (or, in the first versions, a `HashDataInfo`) names: a reference, of which the data counts
+    /// unless it says otherwise, or another element.
+    fn included(&self, include: &Element<'d>, sink: Sink<'_>) -> Result<(), Outcome> {
+        let uri = include.attribute("URI").or_else(|| include.attribute("uri")).ok_or(Outcome::Missing)?;
+        let id = uri.strip_prefix('#').ok_or(Outcome::Missing)?;
+        let referenced_data = include.attribute("referencedData");
+        let data = !matches!(referenced_data.as_deref(), Some("false" | "0"));
+        let reference = self.signature.references.iter().find(|reference| reference.id.as_deref() == Some(id));
+        if let Some(reference) = reference.filter(|_| data) {
+            return self.reference(reference, sink);
+        }
+        let target = self.checker.target(&uri).ok_or(Outcome::Missing)?;
+        self.element(&target, sink)
+    }
+
+    fn is_referenced(&self, object: &Element<'d>) -> bool {
+        let Some(id) = object.identifier() else { return false };
+        let names = |uri: &str| self.checker.target(uri).is_some_and(|target| target == *object);
+        self.signature
+            .references
+            .iter()
+            .filter_map(|reference| reference.uri.as_deref())
+            .any(|uri| uri.contains(id.as_ref()) && names(uri))
+    }
+}
