@@ -1,7 +1,7 @@
 //! The bucket behind the store: a local directory, an S3-compatible service, or memory for tests.
 
+use super::local::LocalBucket;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
@@ -71,7 +71,7 @@ pub fn open(backend: &Backend) -> Result<Arc<dyn ObjectStore>, BackendError> {
         Backend::Local(path) => {
             let unusable = |source| BackendError::Directory { path: path.clone(), source };
             std::fs::create_dir_all(path).map_err(unusable)?;
-            Ok(Arc::new(LocalFileSystem::new_with_prefix(path)?.with_fsync(true)))
+            Ok(Arc::new(LocalBucket::new(path)?))
         }
         Backend::S3(options) => open_s3(options),
         Backend::Memory => Ok(Arc::new(InMemory::new())),

@@ -4,7 +4,7 @@
 //! The object is a zstd file in the seekable format (`contrib/seekable_format` of the zstd project): independent frames
 //! of 4 MiB of content and, last, a skippable frame that lists their sizes. `zstd -d` reads it as any other file.
 
-use super::compress::compress;
+use super::compress::compress_pieces;
 use super::{Store, StoreError, key};
 use crate::digest::{Digests, Hasher};
 use crate::package::Location;
@@ -39,8 +39,11 @@ const TABLE_HEAD: u64 = 8;
 const TABLE_FOOT: u64 = 9;
 const TABLE_ENTRY: u64 = 8;
 
+/// Pieces of content shorter than this are copied together, so that a frame is never made of crumbs.
+const PIECE_BYTES_MIN: usize = 16 * 1024;
+
 /// A frame's bytes, and the length of its content.
-type CompressedFrame = (Vec<u8>, u32);
+type CompressedFrame = (Vec<Bytes>, u32);
 
 /// One large payload under way.
 #[derive(Debug)]
@@ -48,9 +51,9 @@ pub(super) struct LargeUpload {
     store: Store,
     object: Path,
     /// Content not yet long enough for a frame.
-    frame: BytesMut,
+    frame: Pieces,
     /// `None` once the last frame has been sent.
-    hashing: Option<mpsc::Sender<Bytes>>,
+    hashing: Option<mpsc::Sender<Vec<Bytes>>>,
     hashed: JoinHandle<Digests>,
     compressing: FuturesOrdered<JoinHandle<std::io::Result<CompressedFrame>>>,
     /// Compressed and content size of each frame done.
@@ -59,27 +62,61 @@ pub(super) struct LargeUpload {
     size_bytes: u64,
 }
 
+/// Content as it came, uncopied where that is worth it.
+#[derive(Debug, Default)]
+struct Pieces {
+    whole: Vec<Bytes>,
+    crumbs: BytesMut,
+    length: usize,
+}
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        if piece.len() < PIECE_BYTES_MIN {
+            self.crumbs.extend_from_slice(&piece);
+            if self.crumbs.len() >= PIECE_BYTES_MIN {
+                self.gather_crumbs();
+            }
+        } else {
+            self.gather_crumbs();
+            self.whole.push(piece);
+        }
+    }
+
+    fn gather_crumbs(&mut self) {
+        if !self.crumbs.is_empty() {
+            self.whole.push(self.crumbs.split().freeze());
+        }
+    }
+
+    fn into_vec(mut self) -> Vec<Bytes> {
+        self.gather_crumbs();
+        self.whole
+    }
+}
+
 /// Where compressed bytes go: memory until they exceed one part, then a multipart upload.
 #[derive(Debug)]
 enum Sink {
-    Held(Vec<u8>),
+    Held(Vec<Bytes>),
     Parts(Option<WriteMultipart>),
 }
 
 impl LargeUpload {
     pub(super) fn start(store: &Store, agency: &str) -> Self {
-        let (hashing, mut frames) = mpsc::channel::<Bytes>(COMPRESSIONS_MAX);
+        let (hashing, mut frames) = mpsc::channel::<Vec<Bytes>>(COMPRESSIONS_MAX);
         let hashed = spawn_blocking(move || {
             let mut hasher = Hasher::new();
             while let Some(frame) = frames.blocking_recv() {
-                hasher.update(&frame);
+                frame.iter().for_each(|piece| hasher.update(piece));
             }
             hasher.finish()
         });
         Self {
             store: store.clone(),
             object: key::large_key(agency, Uuid::now_v7()),
-            frame: BytesMut::with_capacity(FRAME_BYTES),
+            frame: Pieces::default(),
             hashing: Some(hashing),
             hashed,
             compressing: FuturesOrdered::new(),
@@ -92,11 +129,11 @@ impl LargeUpload {
     pub(super) async fn write(&mut self, mut chunk: Bytes) -> Result<(), StoreError> {
         self.size_bytes += chunk.len() as u64;
         while !chunk.is_empty() {
-            let room = FRAME_BYTES - self.frame.len();
-            self.frame.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
-            if self.frame.len() == FRAME_BYTES {
-                let full = std::mem::replace(&mut self.frame, BytesMut::with_capacity(FRAME_BYTES));
-                self.dispatch(full.freeze()).await?;
+            let room = FRAME_BYTES - self.frame.length;
+            self.frame.push(chunk.split_to(room.min(chunk.len())));
+            if self.frame.length == FRAME_BYTES {
+                let full = std::mem::take(&mut self.frame);
+                self.dispatch(full).await?;
             }
         }
         Ok(())
@@ -105,8 +142,8 @@ impl LargeUpload {
     /// The last byte has passed: digests and length, while the last frames are still on their way.
     pub(super) async fn seal(&mut self) -> Result<(Digests, u64), StoreError> {
         let last = std::mem::take(&mut self.frame);
-        if !last.is_empty() {
-            self.dispatch(last.freeze()).await?;
+        if last.length > 0 {
+            self.dispatch(last).await?;
         }
         self.hashing = None;
         let digests = (&mut self.hashed).await.map_err(|_| StoreError::Closed)?;
@@ -119,46 +156,50 @@ impl LargeUpload {
             self.upload_next().await?;
         }
         let table = encode_table(&self.table);
-        self.push(&table).await?;
-        let length = self.table.iter().map(|&(compressed, _)| u64::from(compressed)).sum::<u64>() + table.len() as u64;
+        let table_bytes = table.len() as u64;
+        self.push(table.into()).await?;
+        let length = self.table.iter().map(|&(compressed, _)| u64::from(compressed)).sum::<u64>() + table_bytes;
         self.close().await?;
         Ok(Location { object: self.object.to_string(), offset: 0, length })
     }
 
     /// Sends a frame's content to the hasher and a compressor; first makes room when too many are under way.
-    async fn dispatch(&mut self, content: Bytes) -> Result<(), StoreError> {
+    async fn dispatch(&mut self, content: Pieces) -> Result<(), StoreError> {
+        let content_bytes = u32::try_from(content.length).unwrap_or(u32::MAX);
+        let content = content.into_vec();
         if let Some(hashing) = &self.hashing {
             hashing.send(content.clone()).await.map_err(|_| StoreError::Closed)?;
         }
         while self.compressing.len() >= COMPRESSIONS_MAX {
             self.upload_next().await?;
         }
-        self.compressing.push_back(spawn_blocking(move || {
-            let content_bytes = u32::try_from(content.len()).unwrap_or(u32::MAX);
-            Ok((compress(&content)?, content_bytes))
-        }));
+        self.compressing.push_back(spawn_blocking(move || Ok((compress_pieces(&content)?, content_bytes))));
         Ok(())
     }
 
     async fn upload_next(&mut self) -> Result<(), StoreError> {
         let Some(joined) = self.compressing.next().await else { return Ok(()) };
-        let (bytes, content_bytes) = joined
+        let (frame, content_bytes) = joined
             .map_err(|_| StoreError::Closed)?
             .map_err(|e| StoreError::corrupt(self.object.as_ref(), 0, e.to_string()))?;
-        self.table.push((u32::try_from(bytes.len()).unwrap_or(u32::MAX), content_bytes));
-        self.push(&bytes).await
+        let frame_bytes: usize = frame.iter().map(Bytes::len).sum();
+        self.table.push((u32::try_from(frame_bytes).unwrap_or(u32::MAX), content_bytes));
+        for piece in frame {
+            self.push(piece).await?;
+        }
+        Ok(())
     }
 
-    async fn push(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn push(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         if let Sink::Held(held) = &mut self.sink {
-            held.extend_from_slice(bytes);
-            if held.len() <= PART_BYTES {
+            held.push(bytes);
+            if held.iter().map(Bytes::len).sum::<usize>() <= PART_BYTES {
                 return Ok(());
             }
             let held = std::mem::take(held);
             let upload = limited(&self.store, &self.object, self.store.objects.put_multipart(&self.object)).await?;
             let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-            parts.write(&held);
+            held.into_iter().for_each(|bytes| parts.put(bytes));
             self.sink = Sink::Parts(Some(parts));
             return Ok(());
         }
@@ -167,7 +208,7 @@ impl LargeUpload {
             wait.await
                 .map_err(|_| StoreError::Timeout { key: self.object.to_string() })?
                 .map_err(|e| StoreError::backend(self.object.as_ref(), e))?;
-            parts.write(bytes);
+            parts.put(bytes);
         }
         Ok(())
     }
@@ -176,7 +217,7 @@ impl LargeUpload {
     async fn close(&mut self) -> Result<(), StoreError> {
         match &mut self.sink {
             Sink::Held(held) => {
-                let payload = PutPayload::from(std::mem::take(held));
+                let payload: PutPayload = std::mem::take(held).into_iter().collect();
                 limited(&self.store, &self.object, self.store.objects.put(&self.object, payload)).await?;
             }
             Sink::Parts(parts) => {

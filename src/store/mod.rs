@@ -14,9 +14,11 @@ mod backend;
 mod compress;
 mod key;
 mod large;
+mod local;
 mod pack;
 mod packer;
 mod payload;
+mod raw_frame;
 mod read;
 
 pub use backend::{Backend, BackendError, S3Options, open as open_backend};

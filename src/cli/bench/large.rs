@@ -5,7 +5,7 @@ use super::server::{self, Kind, Scratch, Server};
 use super::{Where, median, megabytes_per_second, verdict};
 use crate::cli::terminal;
 use crate::digest::Hasher;
-use crate::store::{FRAME_BYTES, compress};
+use crate::store::{Backend, FRAME_BYTES, compress, open_backend};
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
@@ -13,7 +13,6 @@ use hyper::body::Frame;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use std::convert::Infallible;
@@ -86,9 +85,7 @@ impl Args {
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(server::make(&server::configuration(&archive, None)))?;
         let server = Server::start(Kind::Archive, &archive)?;
-        std::fs::create_dir_all(scratch.join("raw"))?;
-        let raw: Arc<dyn ObjectStore> =
-            Arc::new(LocalFileSystem::new_with_prefix(scratch.join("raw"))?.with_fsync(true));
+        let raw = open_backend(&Backend::Local(scratch.join("raw")))?;
         let noise: Bytes = noise(7, 64 << 20).into();
         for size in &self.sizes {
             let size_bytes = size << 20;
