@@ -109,7 +109,9 @@ impl LargeUpload {
         let hashed = spawn_blocking(move || {
             let mut hasher = Hasher::new();
             while let Some(frame) = frames.blocking_recv() {
-                frame.iter().for_each(|piece| hasher.update(piece));
+                for piece in &frame {
+                    hasher.update(piece);
+                }
             }
             hasher.finish()
         });
@@ -199,7 +201,9 @@ impl LargeUpload {
             let held = std::mem::take(held);
             let upload = limited(&self.store, &self.object, self.store.objects.put_multipart(&self.object)).await?;
             let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-            held.into_iter().for_each(|bytes| parts.put(bytes));
+            for bytes in held {
+                parts.put(bytes);
+            }
             self.sink = Sink::Parts(Some(parts));
             return Ok(());
         }

@@ -113,6 +113,14 @@ impl Args {
                 "empreintes {digests:.0} Mo/s, zstd {zstd:.0} Mo/s, écriture seule {put:.0} Mo/s, dépôt {deposit:.0} Mo/s"
             ))?;
             verdict("dépôt / le plus lent des trois", deposit / digests.min(zstd).min(put), 0.8, true, "×")?;
+            if round.in_flight > 1 {
+                // Each of the three then had every core to itself; a deposit needs all three of the same cores.
+                let in_turn = 1.0 / (1.0 / digests + 1.0 / zstd + 1.0 / put);
+                terminal::say(format_args!(
+                    "    les trois l'un après l'autre : {in_turn:.0} Mo/s, dépôt / ceux-là {:.2} ×",
+                    deposit / in_turn
+                ))?;
+            }
         }
         super::small::tell_memory(&server)?;
         server.stop()
