@@ -26,6 +26,7 @@ pub use compress::{compress, compress_brief, decompress};
 pub use key::{agency_is_valid, external_key, seal_key, timestamp_key};
 pub use large::FRAME_BYTES;
 pub use pack::{Pack, PackBuilder};
+pub use packer::GROUP_INTERVAL_MIN;
 pub use payload::{PayloadWriter, SealedPayload, StoredPayload};
 pub use read::PayloadStream;
 

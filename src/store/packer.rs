@@ -1,5 +1,5 @@
 //! Gathers small payloads into packs. One group is written at a time, and the next takes whatever came meanwhile: a lone
-//! payload never waits for neighbours, and packs grow with the load.
+//! payload never waits for neighbours, and packs grow with the load and with the slowness of the store.
 
 use super::pack::{MemberPlace, PackBuilder};
 use super::{StoreError, StoreOptions, key};
@@ -9,9 +9,14 @@ use futures::future::join_all;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
+
+/// Groups begin at least this far apart: on a store that answers at once, packs of one member would be as many objects as
+/// documents.
+pub const GROUP_INTERVAL_MIN: Duration = Duration::from_millis(4);
 
 /// A payload waiting for its pack.
 struct Request {
@@ -72,9 +77,11 @@ async fn run(objects: Arc<dyn ObjectStore>, options: Arc<StoreOptions>, mut inbo
                 None => return,
             },
         };
+        let next = Instant::now() + GROUP_INTERVAL_MIN;
         let group = gather(first, &mut inbox, &options, &mut carried);
         let packs = group_by_class(group).into_iter();
         join_all(packs.map(|((agency, rule), members)| write(&*objects, &options, agency, rule, members))).await;
+        sleep_until(next).await;
     }
 }
 
