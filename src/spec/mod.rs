@@ -8,6 +8,7 @@ pub mod crypto;
 pub mod ers;
 pub mod seda;
 pub mod tlog;
+pub mod tsl;
 pub mod tsp;
 pub mod x509;
 pub mod xml;

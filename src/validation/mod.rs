@@ -14,6 +14,7 @@ pub mod gather;
 pub mod indication;
 pub mod level;
 pub mod policy;
+pub mod qualification;
 pub mod report;
 pub mod trust;
 pub mod verdict;

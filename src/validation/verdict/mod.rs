@@ -17,7 +17,8 @@ use super::facts::{
 use super::indication::{Indication, SubIndication};
 use super::level;
 use super::policy::SignaturePolicy;
-use super::trust::{Qualification, TrustMaterial};
+use super::qualification::Qualification;
+use super::trust::TrustMaterial;
 use crate::spec::x509::Certificate;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -181,6 +182,8 @@ pub struct TimestampVerdict {
     pub cryptographically_intact: Option<bool>,
     /// The authority.
     pub authority: Option<String>,
+    /// Whether it is qualified by a trusted list.
+    pub qualified: bool,
     /// What it covers.
     pub covers: Vec<String>,
     /// What was found.
@@ -304,9 +307,13 @@ fn judge_signature(signature: &SignatureFacts, whole: &Whole<'_>) -> SignatureVe
 fn judge_timestamp(stamp: &TimestampFacts, siblings: &[&TimestampFacts], pool: &pool::Pool<'_>) -> TimestampVerdict {
     let intact = integrity::timestamp_intact(stamp);
     let mut messages: Vec<String> = stamp.faults.iter().map(|fault| fault.detail.clone()).collect();
-    let failure = stamps::arithmetic_failure(stamp, intact)
-        .or_else(|| if pool.context.integrity_only { None } else { stamps::trust_failure(stamp, siblings, pool) });
-    let sub_indication = failure.map(|(sub, why)| {
+    let trusted = match stamps::arithmetic_failure(stamp, intact) {
+        Some(failure) => Err(failure),
+        None if pool.context.integrity_only => Ok(false),
+        None => stamps::trusted(stamp, siblings, pool),
+    };
+    let qualified = trusted == Ok(true);
+    let sub_indication = trusted.err().map(|(sub, why)| {
         messages.insert(0, why);
         sub
     });
@@ -321,6 +328,7 @@ fn judge_timestamp(stamp: &TimestampFacts, siblings: &[&TimestampFacts], pool: &
         authority: certificate
             .and_then(|der| Certificate::from_der(&der.0).ok())
             .map(|found| found.subject().to_owned()),
+        qualified,
         covers: stamp.covers.clone(),
         messages,
     }

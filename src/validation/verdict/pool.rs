@@ -9,6 +9,7 @@ use crate::spec::x509::revocation::{self, Answer, Evidence};
 use crate::validation::facts::{Facts, Material, SignatureFacts, TimestampFacts};
 use crate::validation::indication::SubIndication;
 use crate::validation::policy::RevocationMode;
+use crate::validation::trust::Standing;
 use std::collections::HashSet;
 use time::{Duration, OffsetDateTime};
 
@@ -90,6 +91,7 @@ impl<'a> Pool<'a> {
             Ok(chain) => chain,
             Err(failure) => return Err(self.refusal(leaf, &failure, moment)),
         };
+        self.check_anchor(&chain, moment)?;
         let mut links = Vec::new();
         for (depth, certificate) in chain.iter().enumerate() {
             let Some(issuer) = chain.get(depth + 1) else {
@@ -110,6 +112,20 @@ impl<'a> Pool<'a> {
             }
         }
         Ok((links, chain))
+    }
+
+    /// An anchor that a list brought counts while its service stands.
+    fn check_anchor(&self, chain: &[Certificate], moment: Moment) -> Result<(), Refusal> {
+        let Some(anchor) = chain.last() else { return Ok(()) };
+        let sub_indication = match self.context.trust.stands(anchor, moment.at) {
+            Standing::Good => return Ok(()),
+            Standing::Formerly if !moment.proven => SubIndication::NoCertificateChainFoundNoPoe,
+            Standing::Formerly | Standing::Never => SubIndication::NoCertificateChainFound,
+        };
+        let why =
+            format!("le service « {} » n'est pas en règle dans sa liste de confiance à cette date", anchor.subject());
+        let chain = chain.iter().map(|certificate| link(certificate, "")).collect();
+        Err(Refusal { sub_indication, why, revoked_at: None, chain })
     }
 
     /// Why an algorithm is not accepted at `moment`: without proof of an earlier time when one would have saved it.

@@ -6,6 +6,7 @@ use crate::spec::x509::Certificate;
 use crate::spec::x509::path::Purpose;
 use crate::validation::facts::{ReferenceState, TimestampFacts, TimestampKind, ValueState};
 use crate::validation::indication::SubIndication;
+use crate::validation::qualification;
 
 /// Why a time-stamp fails by arithmetic.
 pub(super) fn arithmetic_failure(stamp: &TimestampFacts, intact: Option<bool>) -> Option<(SubIndication, String)> {
@@ -37,18 +38,18 @@ pub(super) fn arithmetic_failure(stamp: &TimestampFacts, intact: Option<bool>) -
     })
 }
 
-/// Why an intact token does not prove its time. `siblings` are the time-stamps of the same signature or file: a later
+/// Whether an intact token is qualified; or why it does not prove its time. `siblings` are the time-stamps of the same signature or file: a later
 /// one that covers this one, and holds, proves that this one existed by then.
-pub(super) fn trust_failure(
+pub(super) fn trusted(
     stamp: &TimestampFacts,
     siblings: &[&TimestampFacts],
     pool: &Pool<'_>,
-) -> Option<(SubIndication, String)> {
+) -> Result<bool, (SubIndication, String)> {
     let mut moment = start(pool);
     for later in later(stamp, siblings) {
         if let Some(time) = later.time
             && time < moment.at
-            && at_moment(later, pool, moment).is_none()
+            && at_moment(later, pool, moment).is_ok()
         {
             moment = Moment { at: time, proven: true };
         }
@@ -82,32 +83,32 @@ fn later<'a>(stamp: &TimestampFacts, siblings: &[&'a TimestampFacts]) -> Vec<&'a
     found
 }
 
-/// Why the token could not be relied on at `moment`.
-fn at_moment(stamp: &TimestampFacts, pool: &Pool<'_>, moment: Moment) -> Option<(SubIndication, String)> {
+/// Whether the token is qualified; or why it could not be relied on at `moment`.
+fn at_moment(stamp: &TimestampFacts, pool: &Pool<'_>, moment: Moment) -> Result<bool, (SubIndication, String)> {
     let Some(token) = &stamp.token else {
-        return Some((SubIndication::FormatFailure, "jeton d'horodatage illisible".to_owned()));
+        return Err((SubIndication::FormatFailure, "jeton d'horodatage illisible".to_owned()));
     };
     let certificate = token.signing_certificate.as_ref().and_then(|der| Certificate::from_der(&der.0).ok());
     let Some(certificate) = certificate else {
-        return Some((SubIndication::NoSigningCertificateFound, "le certificat de l'horodateur manque".to_owned()));
+        return Err((SubIndication::NoSigningCertificateFound, "le certificat de l'horodateur manque".to_owned()));
     };
-    if stamp.time.is_none_or(|time| time > pool.context.at) {
-        return Some((SubIndication::TimestampOrderFailure, "l'horodatage est postérieur à la validation".to_owned()));
-    }
-    if let Err(refusal) = pool.assess(&certificate, Purpose::TimeStamping, moment) {
-        return Some((refusal.sub_indication, format!("horodateur : {}", refusal.why)));
-    }
+    let Some(time) = stamp.time.filter(|time| *time <= pool.context.at) else {
+        return Err((SubIndication::TimestampOrderFailure, "l'horodatage est postérieur à la validation".to_owned()));
+    };
+    let (_, chain) = pool
+        .assess(&certificate, Purpose::TimeStamping, moment)
+        .map_err(|refusal| (refusal.sub_indication, format!("horodateur : {}", refusal.why)))?;
     let bits = certificate.public_key().ok().and_then(|key| key.family_and_bits().1);
     let algorithm = token.algorithm.as_ref().and_then(|algorithm| pool.algorithm_failure(algorithm, bits, moment));
-    let imprint = || {
-        let digest = stamp.imprint_digest?;
+    let imprint = stamp.imprint_digest.and_then(|digest| {
         let refusal = pool.context.policy.refuses_digest(digest, moment.at)?;
-        let sub = if moment.proven {
-            SubIndication::CryptoConstraintsFailure
-        } else {
-            SubIndication::CryptoConstraintsFailureNoPoe
-        };
+        let lost = refusal.until.is_some() && !moment.proven;
+        let sub =
+            if lost { SubIndication::CryptoConstraintsFailureNoPoe } else { SubIndication::CryptoConstraintsFailure };
         Some((sub, format!("empreinte horodatée : {refusal}")))
-    };
-    algorithm.or_else(imprint)
+    });
+    match algorithm.or(imprint) {
+        Some(failure) => Err(failure),
+        None => Ok(qualification::is_qualified_stamp(&chain, time, pool.context.trust)),
+    }
 }

@@ -12,7 +12,7 @@ use crate::validation::facts::{
 };
 use crate::validation::indication::{Indication, SubIndication};
 use crate::validation::policy::{Other, Strength};
-use crate::validation::trust::Qualification;
+use crate::validation::qualification::Qualification;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use time::OffsetDateTime;
 
@@ -51,8 +51,8 @@ pub(super) fn judge(
     match pool.assess(&certificate, Purpose::Signature, moment) {
         Ok((links, chain)) => {
             judged.chain = links;
-            judged.qualification =
-                pool.context.trust.qualification(&certificate, &chain, moment.at, pool.context.policy);
+            let policy = pool.context.policy;
+            judged.qualification = Some(pool.context.trust.qualification(&certificate, &chain, moment.at, policy));
         }
         Err(refusal) => {
             judged.chain = refusal.chain;
@@ -69,7 +69,6 @@ pub(super) fn judge(
                 }
                 other => other,
             });
-            judged.qualification = pool.context.trust.qualification(&certificate, &[], moment.at, pool.context.policy);
             return judged;
         }
     }
