@@ -6,6 +6,7 @@ pub mod ber;
 pub mod cms;
 pub mod crypto;
 pub mod ers;
+pub mod pdf;
 pub mod seda;
 pub mod tlog;
 pub mod tsl;

@@ -5,7 +5,7 @@
 
 mod signer;
 
-use crate::spec::ades::cades::{LongTerm, content_of, long_term};
+use crate::spec::ades::cades::{LongTerm, content_of};
 use crate::spec::ber::CertificateFields;
 use crate::spec::cms::received::{Armour, Content, Digests, ReadError, SignedData, unarmour};
 use crate::validation::Input;
@@ -31,6 +31,8 @@ pub enum CmsContent<'a> {
 pub(super) struct Telling<'a> {
     /// Identifiers begin with it.
     pub(super) prefix: &'a str,
+    /// Whether a single signer's identifier is the prefix itself.
+    pub(super) exact: bool,
     /// Where the SignedData is, for people.
     pub(super) location: &'a str,
     /// The format, when it is not for the attributes to say.
@@ -68,7 +70,7 @@ pub fn gather(input: &Input<'_>) -> Facts {
     }
     let beside = beside(input, &signed);
     let content = beside.map_or(CmsContent::Encapsulated, |(_, bytes)| CmsContent::Detached(bytes));
-    let telling = Telling { prefix: "S", location: "", format: None, certificates: &[], depth: 0 };
+    let telling = Telling { prefix: "S", exact: false, location: "", format: None, certificates: &[], depth: 0 };
     let (mut signatures, _) = read(&signed, content, telling);
     let covered = match beside {
         Some((name, bytes)) => coverage(CoverageKind::Content, name, bytes.len()),
@@ -90,7 +92,11 @@ pub fn gather(input: &Input<'_>) -> Facts {
 /// The signatures of a SignedData (DER or BER) over `content`, and the material it carries: for PAdES, ASiC and tokens.
 /// Identifiers begin with `prefix`.
 pub fn signed_data(der: &[u8], content: CmsContent<'_>, prefix: &str) -> (Vec<SignatureFacts>, Material) {
-    signed_data_as(der, content, Telling { prefix, location: "", format: None, certificates: &[], depth: 0 })
+    signed_data_as(
+        der,
+        content,
+        Telling { prefix, exact: false, location: "", format: None, certificates: &[], depth: 0 },
+    )
 }
 
 /// The same, told as the caller wants it.
@@ -187,7 +193,7 @@ pub(super) fn unreadable(error: &ReadError) -> Fault {
 
 fn malformed(error: &ReadError, telling: Telling<'_>) -> SignatureFacts {
     SignatureFacts {
-        id: format!("{}1", telling.prefix),
+        id: if telling.exact { telling.prefix.to_owned() } else { format!("{}1", telling.prefix) },
         format: telling.format.unwrap_or_default(),
         location: telling.location.to_owned(),
         value: ValueState::Malformed(error.to_string()),

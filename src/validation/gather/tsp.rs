@@ -126,6 +126,7 @@ pub(super) fn facts(der: &[u8], token: &Result<Token<'_>, TokenError>, about: Ab
     let prefix = format!("{}-J", told.id);
     let telling = Telling {
         prefix: &prefix,
+        exact: true,
         location: "jeton d'horodatage",
         format: Some(Format::Rfc3161),
         certificates: about.certificates,

@@ -34,7 +34,10 @@ pub(super) fn facts(
 ) -> SignatureFacts {
     let signed = place.signed;
     let signer = &signed.signers[place.at];
-    let id = format!("{}{}", place.telling.prefix, place.at + 1);
+    let id = match place.telling {
+        Telling { prefix, exact: true, .. } if signed.signers.len() == 1 => prefix.to_owned(),
+        Telling { prefix, .. } => format!("{prefix}{}", place.at + 1),
+    };
     let empty = |check: &SignerCheck<'_>| value(signer, check);
     let mut facts = match check_signer(signed, place.at, content.as_deref_mut(), place.candidates) {
         Some(found) => describe(signer, &found, id, ReferenceKind::MessageDigest, empty(&found)),
