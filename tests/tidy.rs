@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "package",
     "config",
     "admission",
+    "transfer",
     "store",
     "sequencer",
     "timestamp",

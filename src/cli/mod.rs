@@ -28,6 +28,7 @@ mod place;
 mod rebuild;
 mod receipt;
 mod samples;
+mod seda;
 mod serve;
 mod terminal;
 mod timestamp;
@@ -84,6 +85,7 @@ enum Command {
     Timestamp(timestamp::Args),
     Validate(validate::Args),
     Audit(audit::Args),
+    Seda(seda::Args),
     Rebuild(rebuild::Args),
     Find(find::Args),
     Agency(agency::Args),
@@ -148,6 +150,7 @@ impl Command {
             Self::Timestamp(args) => args.run(),
             Self::Validate(args) => args.run(),
             Self::Audit(args) => args.run(),
+            Self::Seda(args) => args.run(),
             Self::Rebuild(args) => args.run(),
             Self::Find(args) => args.run(),
             Self::Agency(args) => args.run(),

@@ -1,0 +1,35 @@
+//! `archiland seda`: transfers of archives as the standard has them.
+
+mod check;
+mod conformance;
+
+use super::Outcome;
+use crate::transfer::referentials::Referentials;
+use std::path::Path;
+
+/// Contrôler et convertir des transferts SEDA.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Check(check::Args),
+    Conformance(conformance::Args),
+}
+
+impl Args {
+    pub(super) fn run(self) -> Outcome {
+        match self.what {
+            What::Check(args) => args.run(),
+            What::Conformance(args) => args.run(),
+        }
+    }
+}
+
+/// The reference data of a directory.
+fn referentials(directory: &Path) -> anyhow::Result<Referentials> {
+    Referentials::load(directory).map_err(|error| super::Unusable(error.to_string()).into())
+}
