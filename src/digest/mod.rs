@@ -1,7 +1,7 @@
 //! Streamed digests. SHA-256 names a payload today; SHA-512 is recorded from the first day so that the hash tree can be
 //! renewed (RFC 4998 §5.3) without reading every payload again.
 
-use ring::digest::{Context, SHA256, SHA512, digest};
+use ring::digest::{Algorithm, Context, SHA256, SHA512, digest};
 
 /// Both digests of one sequence of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,40 @@ impl Digests {
     /// Both digests of bytes at hand.
     pub fn of(bytes: &[u8]) -> Self {
         Self { sha256: sha256(bytes), sha512: fixed(digest(&SHA512, bytes).as_ref()) }
+    }
+}
+
+/// One of the two digests of bytes that arrive in pieces: a large payload's are computed side by side, each on a core of
+/// its own. `N` is the digest's length.
+pub struct One<const N: usize>(Context);
+
+impl One<32> {
+    /// SHA-256 of nothing yet.
+    pub fn sha256() -> Self {
+        Self::new(&SHA256)
+    }
+}
+
+impl One<64> {
+    /// SHA-512 of nothing yet.
+    pub fn sha512() -> Self {
+        Self::new(&SHA512)
+    }
+}
+
+impl<const N: usize> One<N> {
+    fn new(algorithm: &'static Algorithm) -> Self {
+        Self(Context::new(algorithm))
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of everything seen.
+    pub fn finish(self) -> [u8; N] {
+        fixed(self.0.finish().as_ref())
     }
 }
 

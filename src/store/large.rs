@@ -6,7 +6,7 @@
 
 use super::compress::compress_pieces;
 use super::{Store, StoreError, key};
-use crate::digest::{Digests, Hasher};
+use crate::digest::{Digests, One};
 use crate::package::Location;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -53,8 +53,9 @@ pub(super) struct LargeUpload {
     /// Content not yet long enough for a frame.
     frame: Pieces,
     /// `None` once the last frame has been sent.
-    hashing: Option<mpsc::Sender<Vec<Bytes>>>,
-    hashed: JoinHandle<Digests>,
+    hashing: Option<[mpsc::Sender<Vec<Bytes>>; 2]>,
+    sha256: JoinHandle<[u8; 32]>,
+    sha512: JoinHandle<[u8; 64]>,
     compressing: FuturesOrdered<JoinHandle<std::io::Result<CompressedFrame>>>,
     /// Compressed and content size of each frame done.
     table: Vec<(u32, u32)>,
@@ -105,22 +106,15 @@ enum Sink {
 
 impl LargeUpload {
     pub(super) fn start(store: &Store, agency: &str) -> Self {
-        let (hashing, mut frames) = mpsc::channel::<Vec<Bytes>>(COMPRESSIONS_MAX);
-        let hashed = spawn_blocking(move || {
-            let mut hasher = Hasher::new();
-            while let Some(frame) = frames.blocking_recv() {
-                for piece in &frame {
-                    hasher.update(piece);
-                }
-            }
-            hasher.finish()
-        });
+        let (to_sha256, sha256) = hash_aside(One::sha256());
+        let (to_sha512, sha512) = hash_aside(One::sha512());
         Self {
             store: store.clone(),
             object: key::large_key(agency, Uuid::now_v7()),
             frame: Pieces::default(),
-            hashing: Some(hashing),
-            hashed,
+            hashing: Some([to_sha256, to_sha512]),
+            sha256,
+            sha512,
             compressing: FuturesOrdered::new(),
             table: Vec::new(),
             sink: Sink::Held(Vec::new()),
@@ -148,8 +142,9 @@ impl LargeUpload {
             self.dispatch(last).await?;
         }
         self.hashing = None;
-        let digests = (&mut self.hashed).await.map_err(|_| StoreError::Closed)?;
-        Ok((digests, self.size_bytes))
+        let sha256 = (&mut self.sha256).await.map_err(|_| StoreError::Closed)?;
+        let sha512 = (&mut self.sha512).await.map_err(|_| StoreError::Closed)?;
+        Ok((Digests { sha256, sha512 }, self.size_bytes))
     }
 
     /// Sends what is left after [`LargeUpload::seal`] and makes the object visible.
@@ -165,11 +160,11 @@ impl LargeUpload {
         Ok(Location { object: self.object.to_string(), offset: 0, length })
     }
 
-    /// Sends a frame's content to the hasher and a compressor; first makes room when too many are under way.
+    /// Sends a frame's content to the hashers and a compressor; first makes room when too many are under way.
     async fn dispatch(&mut self, content: Pieces) -> Result<(), StoreError> {
         let content_bytes = u32::try_from(content.length).unwrap_or(u32::MAX);
         let content = content.into_vec();
-        if let Some(hashing) = &self.hashing {
+        for hashing in self.hashing.iter().flatten() {
             hashing.send(content.clone()).await.map_err(|_| StoreError::Closed)?;
         }
         while self.compressing.len() >= COMPRESSIONS_MAX {
@@ -237,6 +232,20 @@ impl LargeUpload {
         }
         Ok(())
     }
+}
+
+/// Computes one digest on a thread of its own, from frames sent in order.
+fn hash_aside<const N: usize>(mut hash: One<N>) -> (mpsc::Sender<Vec<Bytes>>, JoinHandle<[u8; N]>) {
+    let (sender, mut frames) = mpsc::channel::<Vec<Bytes>>(COMPRESSIONS_MAX);
+    let hashed = spawn_blocking(move || {
+        while let Some(frame) = frames.blocking_recv() {
+            for piece in &frame {
+                hash.update(piece);
+            }
+        }
+        hash.finish()
+    });
+    (sender, hashed)
 }
 
 /// One request within the time limit. (Not a method: a future that holds `&LargeUpload` could not move between threads.)
