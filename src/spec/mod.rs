@@ -2,6 +2,7 @@
 //! auditor can hold each of them against its specification.
 
 pub mod ades;
+pub mod asic;
 pub mod ber;
 pub mod cms;
 pub mod crypto;

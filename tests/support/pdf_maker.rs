@@ -1,6 +1,6 @@
 //! Makes small PDFs with incremental updates and signatures, for tests: what a producer of signed PDFs does, and nothing
 //! more.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, clippy::new_without_default)]
 
 use std::fmt::Write as _;
 

@@ -281,4 +281,7 @@ impl<'a> Pdf<'a> {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/support/pdf_maker.rs"]
+pub(crate) mod maker;
+#[cfg(test)]
 mod tests;

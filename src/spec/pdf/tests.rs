@@ -4,11 +4,8 @@
 use super::change::{Changes, between};
 use super::signature::{RangeFault, find};
 use super::*;
-use maker::{PdfMaker, Seal};
+use crate::spec::pdf::maker::{PdfMaker, Seal};
 use proptest::prelude::*;
-
-#[path = "../../../tests/support/pdf_maker.rs"]
-mod maker;
 
 fn signed() -> PdfMaker {
     let mut made = PdfMaker::new();

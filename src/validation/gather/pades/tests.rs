@@ -4,14 +4,11 @@
 use crate::spec::cms::asn1::{self, encode, sequence, tag};
 use crate::spec::cms::received::SignedData;
 use crate::spec::cms::{Certificate, Certificates, CmsSigner, oid};
+use crate::spec::pdf::maker::{PdfMaker, Seal};
 use crate::validation::facts::{Facts, FaultKind, Format, InputKind, ReferenceState, ValueState};
 use crate::validation::{Input, gather};
-use maker::{PdfMaker, Seal};
 use proptest::prelude::*;
 use std::sync::LazyLock;
-
-#[path = "../../../../tests/support/pdf_maker.rs"]
-mod maker;
 
 static SIGNER: LazyLock<CmsSigner> = LazyLock::new(|| {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
