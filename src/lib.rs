@@ -17,6 +17,7 @@
 //! 5. [`store`] makes the payload durable: a shared pack for small ones, an object each for large ones.
 //! 6. [`sequencer`] puts the record into the Merkle log and publishes a signed checkpoint.
 //! 7. [`timestamp`] holds the keys: the log's, the time-stamping authority's and the seal's.
+//!    [`evidence`] keeps the proof of each archive alive beyond algorithms (RFC 4998).
 //! 8. [`receipt`] puts together what the depositor keeps; [`verify`] checks it with no network.
 //! 9. [`views`] feed [`catalog`] and [`search`] from the log; both can be deleted at any time.
 //! 10. [`audit`] re-reads everything and says what it found.
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod digest;
+pub mod evidence;
 pub mod package;
 pub mod receipt;
 pub mod search;

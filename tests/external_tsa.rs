@@ -14,6 +14,7 @@ use archiland::spec::tsp::verify_response;
 use archiland::timestamp::ExternalTsas;
 use daemon::Archive;
 use reqwest::{Client, StatusCode};
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -168,12 +169,11 @@ async fn only_a_good_token_counts_and_the_next_authority_is_asked() {
 fn configure(archive: &Archive, mode: &str, tsas: &[(&str, &Path)]) {
     let path = archive.path().join("archiland.toml");
     let mut text = std::fs::read_to_string(&path).unwrap();
-    text += &format!("\n[timestamp.external]\nmode = \"{mode}\"\nevery_s = 0\n");
+    writeln!(text, "\n[timestamp.external]\nmode = \"{mode}\"\nevery_s = 0").unwrap();
     for (url, anchors) in tsas {
-        text += &format!(
-            "[[timestamp.external.tsa]]\nurl = \"{url}\"\nanchors = \"{}\"\ntimeout_ms_max = 3000\n",
-            anchors.display()
-        );
+        let anchors = anchors.display();
+        writeln!(text, "[[timestamp.external.tsa]]\nurl = \"{url}\"\nanchors = \"{anchors}\"\ntimeout_ms_max = 3000")
+            .unwrap();
     }
     std::fs::write(&path, text).unwrap();
 }

@@ -26,6 +26,7 @@ const ROOMS: &[&str] = &[
     "store",
     "sequencer",
     "timestamp",
+    "evidence",
     "receipt",
     "verify",
     "views",

@@ -225,3 +225,43 @@ async fn the_command_stamps_and_checks() {
         openssl(&archive, "ts -verify -data acte.pdf -in acte.pdf.tsr -CAfile keys/ca.pem");
     }
 }
+
+/// Evidence made by the daemon, fetched and checked with the commands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_gets_its_evidence_soon_after_its_deposit() {
+    let mut archive = Archive::init();
+    let path = archive.path().join("archiland.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("# every_s = 5\n"), "no line to change in archiland.toml");
+    std::fs::write(&path, text.replace("# every_s = 5\n", "every_s = 0\n")).unwrap();
+    let mut daemon = started(&archive).await;
+    archive.open_for_deposits().await;
+    let at = archive.path().to_owned();
+    let dir = at.to_str().unwrap().to_owned();
+    std::fs::write(at.join("acte.pdf"), b"acte").unwrap();
+    let request = Client::new().post(archive.url("/v1/deposits")).bearer_auth(&archive.secret);
+    let request = request.header("archiland-title", "Acte").header("archiland-type", "courrier-arrive");
+    let answer = request.header("archiland-name", "acte.pdf").body("acte").send().await.unwrap();
+    let receipt: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    let id = receipt["archive"].as_str().unwrap().to_owned();
+    let got =
+        |id: &str| run(&at, ARCHILAND, &["evidence", "get", id, "-o", "acte.ers", "--dir", &dir]).status.success();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !got(&id) {
+        assert!(std::time::Instant::now() < deadline, "no evidence: {}", archive.log());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let verify = |file: &str| {
+        run(&at, ARCHILAND, &["evidence", "verify", file, "--evidence", "acte.ers", "--anchors", "keys/ca.pem"])
+    };
+    let good = verify("acte.pdf");
+    assert!(good.status.success() && said(&good).contains("preuve valide"), "{}", said(&good));
+    assert_eq!(verify("keys/ca.pem").status.code(), Some(1));
+    let renewed = run_ok(&at, ARCHILAND, &["evidence", "renew", "--dir", &dir]);
+    assert!(String::from_utf8_lossy(&renewed).contains("horodatage renouvelé : 0"), "{renewed:?}");
+    // Not for the public: digests of documents could be guessed.
+    let public = Client::new().get(archive.url("/log/evidence/005.json")).send().await.unwrap();
+    assert_eq!(public.status(), StatusCode::NOT_FOUND);
+    assert!(daemon.stop().success(), "{}", archive.log());
+    run_ok(&at, ARCHILAND, &["audit", "--full", "--dir", &dir]);
+}

@@ -6,6 +6,8 @@
 //! | `GET /v1/deposits/{id}` | state of a deposit | deposit, read |
 //! | `GET /v1/receipts/{id}[.tlog-proof\|.tsr\|.p7s\|.zip]` | the receipt, in its forms | deposit, read |
 //! | `GET /v1/archives/{id}`, `…/payloads/{n}` | the record; the documents, with ranges | read |
+//! | `GET /v1/archives/{id}/evidence.ers` | the evidence record (RFC 4998) | read |
+//! | `POST /v1/evidence/renewals` | a pass over the evidence | admin |
 //! | `GET /v1/archives?…` | look-up | read |
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
@@ -20,6 +22,7 @@ mod auth;
 mod body;
 mod code;
 mod deposits;
+mod ers;
 mod evidence;
 mod health;
 mod identifier;
@@ -44,7 +47,7 @@ pub use code::Code;
 pub use metrics::Metrics;
 pub use openapi::document as openapi_document;
 pub use problem::{Problem, ProblemDocument};
-pub use services::{App, External, Parts, Services};
+pub use services::{App, External, Parts, RenewalRequest, Services};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -64,6 +67,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/receipts/{id}", get(receipts::fetch))
         .route("/v1/archives", get(archives::find))
         .route("/v1/archives/{id}", get(archives::fetch))
+        .route("/v1/archives/{id}/evidence.ers", get(ers::fetch))
+        .route("/v1/evidence/renewals", post(ers::renew))
         .route("/v1/archives/{id}/payloads/{n}", get(payloads::fetch))
         .route("/v1/agencies", get(admin::agencies).post(admin::register))
         .route("/v1/tokens", get(admin::tokens).post(admin::issue))

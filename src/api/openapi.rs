@@ -159,7 +159,7 @@ impl Modify for Credentials {
     info(title = "Archiland", description = "Electronic archive: documents in, proofs out. Errors are problem documents (RFC 9457) with a stable code, in French unless `Accept-Language: en`.", license(name = "EUPL-1.2")),
     paths(
         super::deposits::create, super::deposits::state, super::receipts::fetch,
-        super::archives::find, super::archives::fetch, super::payloads::fetch,
+        super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
         super::tsa::stamp, super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
     ),

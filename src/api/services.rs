@@ -9,6 +9,7 @@ use crate::admission::{InFlight, Policies};
 use crate::catalog::Catalog;
 use crate::clock::SharedClock;
 use crate::config::{Archive, Limits};
+use crate::evidence::{EvidenceError, Renewed};
 use crate::package::Ark;
 use crate::search::SearchIndex;
 use crate::sequencer::{LogReader, Sequencer};
@@ -18,7 +19,7 @@ use crate::timestamp::TimestampService;
 use crate::views::Progress;
 use std::sync::Arc;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// The services, as handlers pass them around.
 pub type App = Arc<Services>;
@@ -57,7 +58,12 @@ pub struct Parts {
     pub timestamps_open: bool,
     /// Tokens of other authorities, where there are some.
     pub external: Option<External>,
+    /// Asks for a pass over the evidence.
+    pub renewals: mpsc::Sender<RenewalRequest>,
 }
+
+/// A pass over the evidence asked for, and where to say what it did.
+pub type RenewalRequest = oneshot::Sender<Result<Renewed, EvidenceError>>;
 
 /// Checkpoints stamped by other authorities.
 #[derive(Debug, Clone)]

@@ -102,7 +102,7 @@ fn place(key: &str) -> Place {
     if let Some(size) = evidence("log/seal/", ".p7s") {
         return Place::Seal(size);
     }
-    if evidence("log/external/", ".tsr").is_some() || evidence("log/evidence/", ".ers").is_some() {
+    if evidence("log/external/", ".tsr").is_some() || evidence("log/evidence/", ".json").is_some() {
         return Place::Later;
     }
     if let Some(path) = key.strip_prefix("log/") {

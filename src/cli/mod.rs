@@ -20,6 +20,7 @@ mod client;
 mod completions;
 mod demo;
 mod deposit;
+mod evidence;
 mod find;
 mod init;
 mod key;
@@ -83,6 +84,7 @@ enum Command {
     Receipt(receipt::Args),
     Verify(verify::Args),
     Timestamp(timestamp::Args),
+    Evidence(evidence::Args),
     Validate(validate::Args),
     Audit(audit::Args),
     Seda(seda::Args),
@@ -148,6 +150,7 @@ impl Command {
             Self::Receipt(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::Timestamp(args) => args.run(),
+            Self::Evidence(args) => args.run(),
             Self::Validate(args) => args.run(),
             Self::Audit(args) => args.run(),
             Self::Seda(args) => args.run(),
@@ -173,6 +176,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
             Some(
                 Daemon::Config(_)
                     | Daemon::Policy(_)
+                    | Daemon::RenewalPolicy(_)
                     | Daemon::Keys(_)
                     | Daemon::External(_)
                     | Daemon::Origin { .. }

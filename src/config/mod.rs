@@ -38,6 +38,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// The time-stamping authority.
     pub timestamp: Timestamp,
+    /// Evidence records.
+    pub evidence: Evidence,
     /// The HTTP edge.
     pub http: Http,
     /// A limit on everything.
@@ -56,6 +58,20 @@ pub struct Archive {
     pub log: String,
     /// Origin line of the checkpoints and name of the log key (C2SP: unique, schema-less URL).
     pub origin: String,
+}
+
+/// Evidence records (RFC 4998).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evidence {
+    /// After a new checkpoint, how many seconds more archives are waited for before their tree is stamped.
+    pub every_s: u64,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self { every_s: 5 }
+    }
 }
 
 /// The HTTP edge.
@@ -93,6 +109,9 @@ pub struct Policies {
     /// Document types, in the form of `policies/document-types.toml`.
     #[serde(default)]
     pub document_types: Option<PathBuf>,
+    /// When evidence is renewed, in the form of `policies/renewal.toml`.
+    #[serde(default)]
+    pub renewal: Option<PathBuf>,
 }
 
 /// The file as written.
@@ -107,6 +126,8 @@ struct File {
     keys: Folder<Keys>,
     #[serde(default)]
     timestamp: Timestamp,
+    #[serde(default)]
+    evidence: Evidence,
     #[serde(default)]
     http: Http,
     #[serde(default)]
@@ -182,6 +203,7 @@ impl Config {
             state: at(file.state.path),
             keys: at(file.keys.path),
             timestamp: file.timestamp.at(base),
+            evidence: file.evidence,
             http: Http {
                 listen: file.http.listen,
                 tls: file.http.tls.map(|tls| Tls {
@@ -194,6 +216,7 @@ impl Config {
             policies: Policies {
                 retention: file.policies.retention.map(at),
                 document_types: file.policies.document_types.map(at),
+                renewal: file.policies.renewal.map(at),
             },
         };
         config.check().map_err(|(key, detail)| ConfigError::value(path, key, detail))?;
@@ -209,6 +232,7 @@ impl Config {
             state: directory.join(State::NAME),
             keys: directory.join(Keys::NAME),
             timestamp: Timestamp::default(),
+            evidence: Evidence::default(),
             http: Http::default(),
             limits: Limits::default(),
             policies: Policies::default(),
@@ -235,6 +259,9 @@ impl Config {
             return Err(("archive.origin", "1 à 255 caractères ASCII sans espace ni « + »".into()));
         }
         self.timestamp.check()?;
+        if self.evidence.every_s > 3600 {
+            return Err(("evidence.every_s", "3600 au plus".into()));
+        }
         self.limits.check()
     }
 }
@@ -321,6 +348,8 @@ mod tests {
         config.timestamp.open = true;
         config.timestamp.clock.ntp = vec!["ntp.example".into(), "ntp2.example:1123".into()];
         config.timestamp.clock.quorum = Some(2);
+        config.evidence.every_s = 60;
+        config.policies.renewal = Some("/srv/archive/renewal.toml".into());
         config.timestamp.external = ExternalConfig {
             mode: ExternalMode::Require,
             every_s: 5,

@@ -39,6 +39,12 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     )?;
     writeln!(out, "[keys]\npath = {}\n", path(&config.keys, base))?;
     config.timestamp.render(out, base)?;
+    let mark = if config.evidence == super::Evidence::default() { "# " } else { "" };
+    writeln!(
+        out,
+        "# Preuves RFC 4998 : secondes pendant lesquelles on attend des voisins avant d'horodater leur arbre."
+    )?;
+    writeln!(out, "[evidence]\n{mark}every_s = {}\n", config.evidence.every_s)?;
     writeln!(out, "[http]\nlisten = {}\n", text(&config.http.listen.to_string()))?;
     match &config.http.tls {
         Some(tls) => {
@@ -58,13 +64,16 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
             "# [http.tls]\n# certificate = \"tls/chaine.pem\"\n# key = \"tls/cle.pem\"\n# client_ca = \"tls/clients.pem\" # certificats de client acceptés\n"
         )?,
     }
-    if config.policies.retention.is_some() || config.policies.document_types.is_some() {
+    if config.policies != super::Policies::default() {
         writeln!(out, "[policies]")?;
         if let Some(file) = &config.policies.retention {
             writeln!(out, "retention = {}", path(file, base))?;
         }
         if let Some(file) = &config.policies.document_types {
             writeln!(out, "document_types = {}", path(file, base))?;
+        }
+        if let Some(file) = &config.policies.renewal {
+            writeln!(out, "renewal = {}", path(file, base))?;
         }
         writeln!(out)?;
     }

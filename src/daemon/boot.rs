@@ -6,6 +6,7 @@ use super::bucket::Bucket;
 use super::error::DaemonError;
 use super::init::OPERATOR;
 use super::lock::Lock;
+use super::preserve::{LogJournal, Preserving};
 use super::seen;
 use super::signer::KeyringSigner;
 use crate::admission::Policies;
@@ -13,16 +14,17 @@ use crate::api::{App, External, Parts, Services};
 use crate::catalog::{CatalogOptions, EmbeddedCatalog};
 use crate::clock::{SharedClock, parse_record_time};
 use crate::config::{Config, ExternalMode, StoreConfig};
+use crate::evidence::{Maker, Renewal, RenewalPolicy};
 use crate::package::Record;
 use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::store::{Store, StoreOptions};
-use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, TimestampService, watch_clock};
+use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +55,8 @@ pub(super) struct Tasks {
     /// Brings the views up to the log, for ever.
     pub(super) following: Option<JoinHandle<Result<(), FollowError>>>,
     pub(super) remembering: JoinHandle<()>,
+    /// Makes evidence, and what ends it: it has a way into the sequencer.
+    pub(super) preserving: Option<(JoinHandle<()>, CancellationToken)>,
     /// Ends `following` and `remembering`.
     pub(super) cancel: CancellationToken,
 }
@@ -71,7 +75,11 @@ impl Node {
     /// Boots over a bucket at hand.
     pub async fn boot_over(config: Config, clock: SharedClock, bucket: Bucket) -> Result<Self, DaemonError> {
         let policies = Policies::load(&config.policies)?;
-        let keyring = Arc::new(Keyring::open(&config)?);
+        let renewal_policy = renewal_policy(&config)?;
+        let keyring = Arc::new(Keyring::open(&config).map_err(|error| match error {
+            KeyringError::Origin { key, origin } => DaemonError::Origin { key, origin },
+            other => other.into(),
+        })?);
         let lock = Lock::take(&config.state)?;
 
         let cancel = CancellationToken::new();
@@ -105,10 +113,31 @@ impl Node {
 
         let older_keys_since = first_record_time(&log, found.size).await?;
         let stamping = TimestampService::start(keyring.clone(), sequencer.clone(), clock.clone(), trust, OPERATOR);
+        let (renewals, asked) = mpsc::channel(1);
+        let renewal = Renewal {
+            log: log.clone(),
+            objects: objects.clone(),
+            stamper: Arc::new(stamping.clone()),
+            policy: renewal_policy,
+            journal: Arc::new(LogJournal { sequencer: sequencer.clone(), clock: clock.clone() }),
+        };
+        let preserving = Preserving {
+            maker: Maker::new(log.clone(), objects, Arc::new(stamping.clone())),
+            renewal,
+            clock: clock.clone(),
+            until: keyring.tsa.certificate().not_after(),
+            every: Duration::from_secs(config.evidence.every_s),
+        };
+        let (follow, rest) = (sequencer.published(), CancellationToken::new());
+        let stop = rest.clone();
+        let preserving = tokio::spawn(async move {
+            stop.run_until_cancelled(preserving.run(follow, asked)).await;
+        });
         let app = Services::new(Parts {
             timestamps: stamping,
             timestamps_open: config.timestamp.open,
             external,
+            renewals,
             archive: config.archive.clone(),
             limits: config.limits.clone(),
             policies,
@@ -123,7 +152,8 @@ impl Node {
             older_keys_since,
             clock,
         });
-        let tasks = Tasks { sequencing: Some(sequencing), following: Some(following), remembering, cancel };
+        let preserving = Some((preserving, rest));
+        let tasks = Tasks { sequencing: Some(sequencing), following: Some(following), remembering, preserving, cancel };
         Ok(Self { config, app, lock, tasks })
     }
 
@@ -238,6 +268,12 @@ fn start_external(
     let (published, cancel) = (published.clone(), cancel.clone());
     tokio::spawn(async move { cancel.run_until_cancelled(attaching.run(published, sender)).await });
     Ok(Some(External { required, stamped }))
+}
+
+fn renewal_policy(config: &Config) -> Result<RenewalPolicy, DaemonError> {
+    let Some(path) = &config.policies.renewal else { return Ok(RenewalPolicy::default()) };
+    let text = std::fs::read_to_string(path).map_err(|e| DaemonError::file(path, e))?;
+    Ok(RenewalPolicy::parse(&text)?)
 }
 
 fn clock_options(config: &Config) -> ClockOptions {

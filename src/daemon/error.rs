@@ -2,6 +2,7 @@
 
 use crate::admission::PolicyError;
 use crate::config::ConfigError;
+use crate::evidence::RenewalPolicyError;
 use crate::sequencer::LogError;
 use crate::sequencer::head::ProbeError;
 use crate::store::BackendError;
@@ -23,6 +24,9 @@ pub enum DaemonError {
     /// The keys are unusable.
     #[error(transparent)]
     Keys(#[from] KeyringError),
+    /// The renewal policy is unusable.
+    #[error(transparent)]
+    RenewalPolicy(#[from] RenewalPolicyError),
     /// An external time-stamping authority cannot be set up.
     #[error(transparent)]
     External(#[from] ExternalError),

@@ -122,6 +122,10 @@ impl Running {
             tracing::warn!("des requêtes duraient encore à la fin du délai d'arrêt ; elles sont coupées");
         }
         abort.cancel();
+        if let Some((preserving, rest)) = tasks.preserving {
+            rest.cancel();
+            let _ = preserving.await;
+        }
         // The last way into the sequencer goes with the services; it then finishes its batch and ends.
         drop(app);
         if timeout(drain_max, rest(tasks.sequencing)).await.is_err() {

@@ -13,6 +13,7 @@ mod error;
 mod init;
 mod listen;
 mod lock;
+mod preserve;
 mod seen;
 mod signals;
 mod signer;

@@ -67,6 +67,8 @@ pub enum Body {
     TokenRevoked(TokenRevoked),
     /// Time-stamp tokens are about to be issued.
     Timestamps(Timestamps),
+    /// Evidence is about to be renewed.
+    EvidenceRenewal(EvidenceRenewal),
 }
 
 /// An archived deposit.
@@ -236,6 +238,20 @@ pub struct Timestamps {
     pub serial: String,
     /// What is stamped, in the order of the serial numbers: `sha256:<hexadecimal>`, `sha384:…`, `sha512:…`.
     pub imprints: Vec<String>,
+}
+
+/// Evidence about to be renewed: the intent is in the log before the token is asked for. Batches that a stop left out are
+/// named again by a later record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceRenewal {
+    /// `timestamp` (RFC 4998 § 5.2) or `tree` (§ 5.3).
+    pub kind: String,
+    /// The digest of the tree over the batches: `sha256`, `sha512`.
+    pub digest: String,
+    /// Its root, hexadecimal: the imprint of the token.
+    pub root: String,
+    /// Sizes of the log at the end of each batch.
+    pub batches: Vec<u64>,
 }
 
 /// Why bytes are no record, or a record cannot be written.

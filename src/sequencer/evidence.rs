@@ -41,13 +41,53 @@ impl LogReader {
 
     /// The smallest log size above `index` that names an object in `root`, where names are sizes in groups of three
     /// digits: at most one folder of a thousand names per group is listed.
-    async fn size_above(&self, root: &str, suffix: &str, index: u64) -> Result<Option<u64>, LogError> {
+    pub async fn size_above(&self, root: &str, suffix: &str, index: u64) -> Result<Option<u64>, LogError> {
         for groups in 1..=GROUPS_MAX {
             let first = if groups == 1 { 0 } else { 1000u64.pow(groups - 1) };
             let end = 1000u64.checked_pow(groups).unwrap_or(u64::MAX);
             if index + 1 < end
                 && let Some(size) = self.size_in(root.to_owned(), suffix, groups, 0, first.max(index + 1)).await?
             {
+                return Ok(Some(size));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The largest log size that names an object in `root`.
+    pub async fn last_size(&self, root: &str, suffix: &str) -> Result<Option<u64>, LogError> {
+        for groups in (1..=GROUPS_MAX).rev() {
+            if let Some(size) = self.last_in(root.to_owned(), suffix, groups, 0).await? {
+                return Ok(Some(size));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The largest size below a folder; `groups` groups are still to come after `prefix_value`.
+    async fn last_in(
+        &self,
+        folder: String,
+        suffix: &str,
+        groups: u32,
+        prefix_value: u64,
+    ) -> Result<Option<u64>, LogError> {
+        let listed = self
+            .objects
+            .list_with_delimiter(Some(&Path::from(folder.as_str())))
+            .await
+            .map_err(|e| StoreError::backend(&folder, e))?;
+        let value = |name: &str| name.parse::<u64>().ok().map(|n| prefix_value.saturating_mul(1000).saturating_add(n));
+        if groups == 1 {
+            let sizes = listed.objects.iter().filter_map(|o| o.location.filename()?.strip_suffix(suffix));
+            return Ok(sizes.filter_map(value).max());
+        }
+        let names = listed.common_prefixes.iter().filter_map(|p| p.filename()?.strip_prefix('x'));
+        let mut values: Vec<u64> = names.filter_map(value).collect();
+        values.sort_unstable();
+        for folder_value in values.into_iter().rev() {
+            let below = format!("{folder}/x{:03}", folder_value % 1000);
+            if let Some(size) = Box::pin(self.last_in(below, suffix, groups - 1, folder_value)).await? {
                 return Ok(Some(size));
             }
         }

@@ -11,6 +11,7 @@ use crate::clock::{SharedClock, format_record_time};
 use crate::package::{Body, RECORD_BYTES_MAX, Record, Timestamps, fresh_salt};
 use crate::sequencer::{Sequencer, Submission, SubmitError};
 use crate::spec::cms::algorithm::Digest;
+use crate::spec::tsp::token_of;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -97,6 +98,20 @@ impl TimestampService {
         match admitted {
             Ok(asked) => self.stamp(asked).await,
             Err(refusal) => Answer::Rejected(refusal),
+        }
+    }
+
+    /// A CMS token over a digest of ours, journalled as any other. Fails when the queue is full.
+    pub async fn token_over(&self, digest: Digest, imprint: &[u8]) -> Result<Vec<u8>, TimestampError> {
+        self.shared.trust.require()?;
+        let asked = Asked::own(digest, imprint);
+        match self.stamp(asked).await {
+            Answer::Granted(response) => {
+                let token = token_of(&response).map_err(|error| TimestampError::Request(error.to_string()))?;
+                Ok(token.to_vec())
+            }
+            Answer::Rejected(refusal) => Err(*refusal.cause),
+            Answer::Busy => Err(TimestampError::Journal("trop de demandes en attente".to_owned())),
         }
     }
 

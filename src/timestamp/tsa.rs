@@ -42,6 +42,19 @@ pub struct Asked {
     certificates: Certificates,
 }
 
+impl Asked {
+    /// A request of our own, without nonce, certificates wanted.
+    pub(super) fn own(digest: Digest, imprint: &[u8]) -> Self {
+        Self {
+            digest,
+            imprint: imprint.to_vec(),
+            raw: Imprint::encode(digest, imprint),
+            nonce: None,
+            certificates: Certificates::Included,
+        }
+    }
+}
+
 /// A request that was not honoured, with the DER response to send nevertheless.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
