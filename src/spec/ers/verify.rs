@@ -129,7 +129,11 @@ pub(super) fn open(
     place: Place,
 ) -> Result<(SignedToken, Option<Certificate>), ErsError> {
     let known = anchors.map_or(&[][..], Anchors::certificates);
-    let token = SignedToken::open(archived.token, known).map_err(|source| ErsError::Stamp { place, source })?;
+    // Authorities of others answer in BER too. The DER of a token says the same; its own octets stay what is digested.
+    let definite = crate::spec::ber::Element::first(archived.token).is_ok_and(|(token, _)| token.definite);
+    let der = if definite { None } else { crate::spec::ber::canonical(archived.token).ok() };
+    let token = SignedToken::open(der.as_deref().unwrap_or(archived.token), known)
+        .map_err(|source| ErsError::Stamp { place, source })?;
     let anchor = anchors.map(|anchors| token.vouched(anchors)).transpose();
     Ok((token, anchor.map_err(|source| ErsError::Stamp { place, source })?))
 }

@@ -138,24 +138,31 @@ fn digest_of(digest: DigestAlgorithm, pieces: &[&[u8]]) -> Result<Vec<u8>, Unsup
     Ok(hasher.finish())
 }
 
-fn attributes<'s, 'a>(signer: &'s SignerInfo<'a>, kind: &'s ObjectIdentifier) -> impl Iterator<Item = &'a [u8]> + 's {
-    signer.unsigned_attributes(kind).map(|entry| entry.content)
-}
-
 /// § A.1.5.1: the signature value's octets, then type and values of the signature time-stamps and of both references.
 fn signature_and_references(digest: DigestAlgorithm, signer: &SignerInfo<'_>) -> Result<Vec<Vec<u8>>, Unsupported> {
-    let mut pieces: Vec<&[u8]> = vec![&signer.signature];
-    pieces.extend(attributes(signer, &oid::SIGNATURE_TIME_STAMP));
-    pieces.extend(attributes(signer, &oid::CERTIFICATE_REFS));
-    pieces.extend(attributes(signer, &oid::REVOCATION_REFS));
-    Ok(vec![digest_of(digest, &pieces)?])
+    let kinds = [oid::SIGNATURE_TIME_STAMP, oid::CERTIFICATE_REFS, oid::REVOCATION_REFS];
+    over_attributes(digest, &signer.signature, signer, &kinds)
 }
 
 /// § A.1.5.2: type and values of both references.
 fn references(digest: DigestAlgorithm, signer: &SignerInfo<'_>) -> Result<Vec<Vec<u8>>, Unsupported> {
-    let mut pieces: Vec<&[u8]> = attributes(signer, &oid::CERTIFICATE_REFS).collect();
-    pieces.extend(attributes(signer, &oid::REVOCATION_REFS));
-    Ok(vec![digest_of(digest, &pieces)?])
+    over_attributes(digest, &[], signer, &[oid::CERTIFICATE_REFS, oid::REVOCATION_REFS])
+}
+
+/// The digests of `head` and the attributes of these kinds: in the order the standard lists them, and in the order they
+/// stand, which some producers took.
+fn over_attributes(
+    digest: DigestAlgorithm,
+    head: &[u8],
+    signer: &SignerInfo<'_>,
+    kinds: &[ObjectIdentifier],
+) -> Result<Vec<Vec<u8>>, Unsupported> {
+    let listed = kinds.iter().flat_map(|kind| signer.unsigned_attributes(kind));
+    let standing = signer.unsigned.iter().flat_map(|set| &set.entries);
+    let standing = standing.filter(|entry| kinds.iter().any(|kind| is(entry, kind)));
+    let listed: Vec<&[u8]> = [head].into_iter().chain(listed.map(|entry| entry.content)).collect();
+    let standing: Vec<&[u8]> = [head].into_iter().chain(standing.map(|entry| entry.content)).collect();
+    Ok(vec![digest_of(digest, &listed)?, digest_of(digest, &standing)?])
 }
 
 /// TS 101 733 § 6.4.1: the encapsulated content, the external one, certificates and CRLs, then the signer's fields; of
