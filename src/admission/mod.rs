@@ -36,7 +36,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Bound of what a record says beside what was asked: salt, identifiers, time, actor, hashes, member names.
-const RECORD_FIXED_BYTES: usize = 768;
+///
+/// The reports of a validation, which are payloads of ours, are among it.
+const RECORD_FIXED_BYTES: usize = 4096;
 
 /// Bound of what it says of each payload beside name, digests and size: format and location.
 const RECORD_PAYLOAD_BYTES: usize = 448;
@@ -70,6 +72,7 @@ pub struct Received {
 pub struct Admitted {
     arrived: Vec<Arrived>,
     content: [u8; 32],
+    signatures: Option<package::Signatures>,
 }
 
 /// A payload that has passed.
@@ -121,6 +124,11 @@ impl Deposit<Received> {
     /// Code of the retention rule: payloads are packed by it.
     pub fn rule(&self) -> &str {
         &self.rule
+    }
+
+    /// Code of the document type.
+    pub fn document_type(&self) -> &str {
+        &self.document_type
     }
 
     /// Checks the name of the next payload, before a byte of it is taken; returns what was declared of it.
@@ -191,7 +199,7 @@ impl Deposit<Received> {
         }
         let content = sha256(&asked);
         let Self { agency, title, document_type, rule, external_id, description, dates, agents, links, state } = self;
-        let state = Admitted { arrived: state.arrived, content };
+        let state = Admitted { arrived: state.arrived, content, signatures: None };
         Ok(Deposit { agency, title, document_type, rule, external_id, description, dates, agents, links, state })
     }
 
@@ -270,6 +278,27 @@ impl Deposit<Admitted> {
         self.state.content
     }
 
+    /// Code of the retention rule.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+
+    /// Adds a report of ours to the documents. It is no part of what was asked.
+    pub fn attach(&mut self, name: &str, digests: Digests, size_bytes: u64, media_type: &'static str) {
+        let format = Format { media_type, puid: None };
+        self.state.arrived.push(Arrived { name: name.to_owned(), size_bytes, digests, format });
+    }
+
+    /// Whether a document has this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.state.arrived.iter().any(|arrived| arrived.name == name)
+    }
+
+    /// Takes note of what the signatures are worth.
+    pub fn judged(&mut self, signatures: package::Signatures) {
+        self.state.signatures = Some(signatures);
+    }
+
     /// The bytes of the record, once every payload is durable; `locations` in the order of the payloads.
     pub fn into_record(self, locations: Vec<Location>, provenance: Provenance) -> Result<Vec<u8>, RecordError> {
         let payloads: Vec<Payload> = self.state.arrived.into_iter().zip(locations).map(payload).collect();
@@ -285,6 +314,7 @@ impl Deposit<Admitted> {
             idempotency: provenance.idempotency.map(hex::encode),
             content: hex::encode(self.state.content),
             payloads,
+            signatures: self.state.signatures.map(Box::new),
         };
         let record = Record {
             v: 1,

@@ -138,6 +138,11 @@ pub enum Reason {
     IdempotencyConflict,
     /// The body has a content coding.
     ContentEncoding,
+    /// The policy requires a valid signature, and there is none.
+    Signature {
+        /// What the validation says, in French.
+        detail: String,
+    },
 }
 
 impl Refusal {
@@ -245,6 +250,9 @@ impl Reason {
                 "Cette clé d'idempotence a déjà servi pour un autre contenu : prenez-en une nouvelle.".into()
             }
             Self::ContentEncoding => "Envoyez le contenu tel quel, sans Content-Encoding.".into(),
+            Self::Signature { detail } => {
+                format!("Une signature valide est exigée pour ce type de document : {detail}.")
+            }
         }
     }
 
@@ -295,6 +303,9 @@ impl Reason {
             Self::IdempotencyKey => "Idempotency-Key: 1 to 255 visible ASCII characters are expected.".into(),
             Self::IdempotencyConflict => "This idempotency key was used for another content.".into(),
             Self::ContentEncoding => "Send the content as it is, without Content-Encoding.".into(),
+            Self::Signature { detail } => {
+                format!("A valid signature is required for this type of document: {detail}.")
+            }
         }
     }
 }

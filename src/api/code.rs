@@ -106,6 +106,8 @@ codes! {
     IdempotencyConflict = "idempotency-conflict", 409, "Clé d'idempotence déjà employée", "Idempotency key already used";
     /// The body has a content coding.
     ContentEncoding = "content-encoding", 415, "Codage de contenu refusé", "Content coding refused";
+    /// The policy requires a valid signature.
+    SignatureInvalid = "signature-invalid", 422, "Signature absente ou non valide", "Signature missing or invalid";
     /// Not the media type expected here.
     MediaTypeUnsupported = "media-type", 415, "Type de contenu refusé", "Media type refused";
 
@@ -183,6 +185,7 @@ impl From<&Reason> for Code {
             Reason::IdempotencyKey => Self::IdempotencyKey,
             Reason::IdempotencyConflict => Self::IdempotencyConflict,
             Reason::ContentEncoding => Self::ContentEncoding,
+            Reason::Signature { .. } => Self::SignatureInvalid,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `POST /v1/evidence/renewals` | a pass over the evidence | admin |
 //! | `GET /v1/archives?…` | look-up | read |
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
+//! | `POST /v1/validations` | what signatures are worth; nothing is stored | deposit, read |
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
 //! | `GET /log/…` | the public log (C2SP tlog-tiles) | anyone |
 //! | `/healthz`, `/readyz`, `/metrics`, `/v1/openapi.json` | operation | anyone |
@@ -38,8 +39,10 @@ mod receipts;
 mod receive;
 mod refusals;
 mod services;
+mod signatures;
 mod source;
 mod tsa;
+mod validations;
 
 pub(crate) use admin::{administrative_record, fresh_secret, new_token};
 pub use auth::PeerCertificate;
@@ -74,6 +77,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/tokens", get(admin::tokens).post(admin::issue))
         .route("/v1/tokens/{token}", axum::routing::delete(admin::revoke))
         .route("/v1/openapi.json", get(openapi::fetch))
+        .route("/v1/validations", post(validations::validate))
         .route("/tsa", post(tsa::stamp))
         .route("/log/{*path}", get(log::fetch).options(log::preflight))
         .route("/healthz", get(health::healthz))

@@ -161,7 +161,7 @@ impl Modify for Credentials {
         super::deposits::create, super::deposits::state, super::receipts::fetch,
         super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
-        super::tsa::stamp, super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
+        super::validations::validate, super::tsa::stamp, super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
     ),
     components(schemas(
         DepositForm, MetadataDocument, DatesDocument, AgentDocument, LinkDocument, AnnouncedDocument, ReceiptDocument, Problem,
@@ -170,6 +170,7 @@ impl Modify for Credentials {
     tags(
         (name = "deposits", description = "Documents in, receipts out"),
         (name = "archives", description = "Reading and looking up"),
+        (name = "validations", description = "What signatures are worth (ETSI EN 319 102-1)"),
         (name = "timestamps", description = "Time-stamp tokens (RFC 3161)"),
         (name = "log", description = "The public log (C2SP tlog-tiles)"),
         (name = "administration", description = "Agencies and tokens"),

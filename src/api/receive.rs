@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::services::Services;
+use super::signatures::Collected;
 use super::source::{File, Source};
 use crate::admission::{Admitted, Declared, Deposit, HEAD_BYTES, Reason, Received, Refusal, identify};
 use crate::digest::{Digests, Hasher};
@@ -70,10 +71,12 @@ pub(super) async fn take(
     source: &mut Source,
 ) -> Result<(Deposit<Admitted>, Payloads), Halt> {
     let mut payloads = Payloads::default();
+    let mut signed = Collected::new(app, deposit.document_type());
     while let Some(file) = source.file().await? {
         let (name, declared) = expect(&deposit, &file)?;
         let writer = app.store.payload(agency, deposit.rule())?;
-        let (sealed, head) = payloads.pass(app, writer, source).await?;
+        signed.begin(&name);
+        let (sealed, head) = payloads.pass(app, writer, source, &mut signed).await?;
         let format = identify(&head, &name);
         deposit.arrived(name, &declared, *sealed.digests(), sealed.size_bytes(), format)?;
         payloads.sealed.push((payloads.locations.len(), sealed));
@@ -82,7 +85,23 @@ pub(super) async fn take(
             payloads.put_down().await?;
         }
     }
-    Ok((deposit.admit()?, payloads))
+    let mut deposit = deposit.admit()?;
+    if let Some(judged) = signed.judge(app).await? {
+        for report in judged.reports {
+            let mut name = report.name;
+            while deposit.has(&name) {
+                name.insert(0, '_');
+            }
+            let mut writer = app.store.payload(agency, deposit.rule())?;
+            writer.write(report.content).await?;
+            let sealed = writer.seal().await?;
+            deposit.attach(&name, *sealed.digests(), sealed.size_bytes(), report.media_type);
+            payloads.sealed.push((payloads.locations.len(), sealed));
+            payloads.locations.push(None);
+        }
+        deposit.judged(judged.summary);
+    }
+    Ok((deposit, payloads))
 }
 
 /// Reads every file for its digests only: the content of a retry is compared, not stored again.
@@ -140,6 +159,7 @@ impl Payloads {
         app: &Services,
         mut writer: PayloadWriter,
         source: &mut Source,
+        signed: &mut Collected,
     ) -> Result<(SealedPayload, Bytes), Halt> {
         let mut head = Head::default();
         let (mut length, mut counted_kib) = (0usize, 0u32);
@@ -156,6 +176,7 @@ impl Payloads {
                 self.release(counted_kib);
                 large = true;
             }
+            signed.take(app, &data);
             writer.write(data).await?;
         }
         let sealed = writer.seal().await?;

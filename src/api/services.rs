@@ -16,6 +16,7 @@ use crate::sequencer::{LogReader, Sequencer};
 use crate::spec::tlog::note::VerifierKey;
 use crate::store::Store;
 use crate::timestamp::TimestampService;
+use crate::validation::Rules;
 use crate::views::Progress;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Document types and retention rules.
     pub policies: Policies,
+    /// How signatures are validated, and what is required of them.
+    pub signatures: Arc<Rules>,
     /// The payload store.
     pub store: Store,
     /// From this length on a payload streams to an object of its own.

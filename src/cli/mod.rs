@@ -177,6 +177,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
                 Daemon::Config(_)
                     | Daemon::Policy(_)
                     | Daemon::RenewalPolicy(_)
+                    | Daemon::Signatures(_)
                     | Daemon::Keys(_)
                     | Daemon::External(_)
                     | Daemon::Origin { .. }

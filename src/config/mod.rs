@@ -112,6 +112,12 @@ pub struct Policies {
     /// When evidence is renewed, in the form of `policies/renewal.toml`.
     #[serde(default)]
     pub renewal: Option<PathBuf>,
+    /// Signature validation, in the form of `policies/signature.toml`.
+    #[serde(default)]
+    pub signature: Option<PathBuf>,
+    /// Folder of trust anchors, trusted lists and revocation data, in the form of `certs/`.
+    #[serde(default)]
+    pub certificates: Option<PathBuf>,
 }
 
 /// The file as written.
@@ -217,6 +223,8 @@ impl Config {
                 retention: file.policies.retention.map(at),
                 document_types: file.policies.document_types.map(at),
                 renewal: file.policies.renewal.map(at),
+                signature: file.policies.signature.map(at),
+                certificates: file.policies.certificates.map(at),
             },
         };
         config.check().map_err(|(key, detail)| ConfigError::value(path, key, detail))?;

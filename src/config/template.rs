@@ -64,16 +64,20 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
             "# [http.tls]\n# certificate = \"tls/chaine.pem\"\n# key = \"tls/cle.pem\"\n# client_ca = \"tls/clients.pem\" # certificats de client acceptés\n"
         )?,
     }
-    if config.policies != super::Policies::default() {
+    let policies = &config.policies;
+    let files = [
+        ("retention", &policies.retention),
+        ("document_types", &policies.document_types),
+        ("renewal", &policies.renewal),
+        ("signature", &policies.signature),
+        ("certificates", &policies.certificates),
+    ];
+    if files.iter().any(|(_, file)| file.is_some()) {
         writeln!(out, "[policies]")?;
-        if let Some(file) = &config.policies.retention {
-            writeln!(out, "retention = {}", path(file, base))?;
-        }
-        if let Some(file) = &config.policies.document_types {
-            writeln!(out, "document_types = {}", path(file, base))?;
-        }
-        if let Some(file) = &config.policies.renewal {
-            writeln!(out, "renewal = {}", path(file, base))?;
+        for (key, file) in files {
+            if let Some(file) = file {
+                writeln!(out, "{key} = {}", path(file, base))?;
+            }
         }
         writeln!(out)?;
     }

@@ -20,6 +20,8 @@ use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
+use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, TimestampService, watch_clock};
+use crate::validation::Rules;
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
 use object_store::ObjectStore;
 use std::sync::Arc;
@@ -80,6 +82,12 @@ impl Node {
             KeyringError::Origin { key, origin } => DaemonError::Origin { key, origin },
             other => other.into(),
         })?);
+        let files = &config.policies;
+        let signatures = Arc::new(Rules::load(files.signature.as_deref(), files.certificates.as_deref())?);
+        for refused in &signatures.trust.refused {
+            tracing::warn!(file = %refused, "élément de confiance laissé de côté");
+        }
+        let keyring = Arc::new(Keyring::open(&config)?);
         let lock = Lock::take(&config.state)?;
 
         let cancel = CancellationToken::new();
@@ -141,6 +149,7 @@ impl Node {
             archive: config.archive.clone(),
             limits: config.limits.clone(),
             policies,
+            signatures,
             store,
             small_bytes_max,
             sequencer,

@@ -21,6 +21,9 @@ pub enum DaemonError {
     /// A policy file is unusable.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The policy of signature validation, or the certificates it relies on, are unusable.
+    #[error(transparent)]
+    Signatures(#[from] crate::validation::RulesError),
     /// The keys are unusable.
     #[error(transparent)]
     Keys(#[from] KeyringError),

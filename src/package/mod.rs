@@ -7,5 +7,5 @@ pub use ark::{Ark, ArkError};
 pub(crate) use record::safe_integer;
 pub use record::{
     Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, EvidenceRenewal, Link, Location, Payload, RECORD_BYTES_MAX, Record,
-    RecordError, Scope, Timestamps, TokenIssued, TokenRevoked, entry_of, fresh_salt,
+    RecordError, Scope, Signatures, Timestamps, TokenIssued, TokenRevoked, entry_of, fresh_salt,
 };

@@ -100,8 +100,25 @@ pub struct Deposit {
     pub idempotency: Option<String>,
     /// SHA-256 (hexadecimal) of what was asked: canonical metadata and payload digests; tells a retry from a reuse.
     pub content: String,
-    /// The documents, in the order received.
+    /// The documents, in the order received; after them the reports of their validation.
     pub payloads: Vec<Payload>,
+    /// What their signatures were worth at deposit, when there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Box<Signatures>>,
+}
+
+/// The validation of a deposit's signatures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signatures {
+    /// Main indication of EN 319 102-1: the worst of the documents'.
+    pub indication: String,
+    /// Its sub-indication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_indication: Option<String>,
+    /// The validation policy applied.
+    pub policy: String,
+    /// Names of the payloads that are its reports: JSON first, then ETSI TS 119 102-2.
+    pub reports: Vec<String>,
 }
 
 /// Dates of the document itself, `YYYY-MM-DD`.

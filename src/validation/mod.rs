@@ -21,6 +21,54 @@ pub mod verdict;
 
 pub use facts::Facts;
 
+use policy::SignaturePolicy;
+use std::path::{Path, PathBuf};
+use trust::TrustMaterial;
+
+/// How signatures are validated: the policy, and whom one relies on.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The policy.
+    pub policy: SignaturePolicy,
+    /// Anchors, trusted lists, revocation data.
+    pub trust: TrustMaterial,
+}
+
+/// Why there are no rules.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    /// The policy is unusable.
+    #[error(transparent)]
+    Policy(#[from] policy::PolicyError),
+    /// A file or folder cannot be read.
+    #[error("{} : {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Rules {
+    /// The embedded policy or that of a file, and what a folder like `certs/` holds.
+    pub fn load(policy: Option<&Path>, certificates: Option<&Path>) -> Result<Self, RulesError> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| RulesError::Read { path, source }
+        };
+        let policy = match policy {
+            None => SignaturePolicy::embedded()?,
+            Some(path) => SignaturePolicy::parse(&std::fs::read_to_string(path).map_err(at(path))?)?,
+        };
+        let trust = match certificates {
+            None => TrustMaterial::default(),
+            Some(folder) => TrustMaterial::load(folder).map_err(|trust::TrustError::Io(source)| at(folder)(source))?,
+        };
+        Ok(Self { policy, trust })
+    }
+}
+
 /// What is to be validated.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {

@@ -56,9 +56,12 @@ pub(super) fn record_intact(record: &EvidenceRecordFacts) -> Option<bool> {
 
 /// The first building block that fails, in the standard's order: format, signing certificate, signed data, digests,
 /// value, coverage. Nothing when the arithmetic is right.
-pub(super) fn failure(signature: &SignatureFacts) -> Option<(SubIndication, String)> {
+///
+/// A signed reference that names another certificate than the one at hand is a question of who signed (§ 5.2.3): it
+/// does not count when only `integrity` is asked.
+pub(super) fn failure(signature: &SignatureFacts, integrity_only: bool) -> Option<(SubIndication, String)> {
     format_failure(signature)
-        .or_else(|| certificate_failure(signature))
+        .or_else(|| certificate_failure(signature, integrity_only))
         .or_else(|| reference_failure(signature))
         .or_else(|| value_failure(signature))
         .or_else(|| coverage_failure(signature))
@@ -73,14 +76,14 @@ fn format_failure(signature: &SignatureFacts) -> Option<(SubIndication, String)>
     Some((SubIndication::FormatFailure, fault.detail.clone()))
 }
 
-fn certificate_failure(signature: &SignatureFacts) -> Option<(SubIndication, String)> {
+fn certificate_failure(signature: &SignatureFacts, integrity_only: bool) -> Option<(SubIndication, String)> {
     if signature.value == ValueState::NoCertificate {
         return Some((
             SubIndication::NoSigningCertificateFound,
             "le certificat du signataire n'est pas joint à la signature".to_owned(),
         ));
     }
-    (signature.certificate_reference == CertificateReference::Differs).then(|| {
+    (!integrity_only && signature.certificate_reference == CertificateReference::Differs).then(|| {
         (
             SubIndication::NoSigningCertificateFound,
             "la référence signée désigne un autre certificat que celui qui est joint".to_owned(),

@@ -256,7 +256,7 @@ fn judge_signature(signature: &SignatureFacts, whole: &Whole<'_>) -> SignatureVe
     let records: Vec<_> = signature.evidence_records.iter().map(|record| judge_record(record, pool)).collect();
     let mut messages = Vec::new();
     let mut judged = trust::Judged::default();
-    let sub_indication = match integrity::failure(signature) {
+    let sub_indication = match integrity::failure(signature, pool.context.integrity_only) {
         Some((sub, why)) => {
             messages.push(why);
             Some(sub)
