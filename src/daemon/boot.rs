@@ -20,7 +20,6 @@ use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
-use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, TimestampService, watch_clock};
 use crate::validation::Rules;
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
 use object_store::ObjectStore;
@@ -82,12 +81,7 @@ impl Node {
             KeyringError::Origin { key, origin } => DaemonError::Origin { key, origin },
             other => other.into(),
         })?);
-        let files = &config.policies;
-        let signatures = Arc::new(Rules::load(files.signature.as_deref(), files.certificates.as_deref())?);
-        for refused in &signatures.trust.refused {
-            tracing::warn!(file = %refused, "élément de confiance laissé de côté");
-        }
-        let keyring = Arc::new(Keyring::open(&config)?);
+        let signatures = signature_rules(&config)?;
         let lock = Lock::take(&config.state)?;
 
         let cancel = CancellationToken::new();
@@ -170,6 +164,16 @@ impl Node {
     pub fn services(&self) -> &App {
         &self.app
     }
+}
+
+/// How signatures are validated: read once, at the start.
+fn signature_rules(config: &Config) -> Result<Arc<Rules>, DaemonError> {
+    let files = &config.policies;
+    let rules = Rules::load(files.signature.as_deref(), files.certificates.as_deref())?;
+    for refused in &rules.trust.refused {
+        tracing::warn!(file = %refused, "élément de confiance laissé de côté");
+    }
+    Ok(Arc::new(rules))
 }
 
 struct Views {
