@@ -22,6 +22,8 @@ const TARGETS: &[Target] = &[
     ("tsp", targets::tsp),
     ("ers", targets::ers),
     ("receipt", targets::receipt),
+    ("xml", targets::xml),
+    ("xmldsig", targets::xmldsig),
 ];
 
 #[test]

@@ -17,7 +17,11 @@ use archiland::spec::tlog::tile::{parse_entries_path, parse_group_path};
 use archiland::spec::tlog::tlog_proof::TlogProof;
 use archiland::spec::tlog::{EMPTY_ROOT, Hash};
 use archiland::spec::tsp::{Request, TstInfo, token_of, verify_response, verify_token};
+use archiland::spec::xml::c14n::{Method, Rules, to_vec};
+use archiland::spec::xml::{Document, Element, Limits, Selection};
 use archiland::store::Pack;
+use archiland::validation::gather::xades;
+use archiland::validation::{Content, Input};
 use archiland::verify::{self, Outcome, Trust};
 use bytes::Bytes;
 use std::sync::LazyLock;
@@ -229,4 +233,32 @@ pub(crate) fn receipt(data: &[u8]) {
         let title = &record.deposit().expect("a deposit").title;
         assert!(TITLES.contains(&title.as_str()), "a forged receipt: {title}");
     }
+}
+
+/// A document that reads has canonical forms, which read and are their own canonical forms; its elements are found again
+/// by their places and identifiers.
+pub(crate) fn xml(data: &[u8]) {
+    let Ok(document) = Document::parse(data, &Limits::default()) else { return };
+    let elements = document.elements().count();
+    for element in document.elements().take(64) {
+        let _ =
+            (element.path(), element.text(), element.place(), element.identifier().map(|id| document.identified(&id)));
+        assert!(document.root().contains(&element));
+    }
+    for rules in [Rules::Inclusive10, Rules::Inclusive11, Rules::Exclusive] {
+        let method = Method { rules, comments: true, prefixes: vec!["#default".to_owned(), "a".to_owned()] };
+        let form = to_vec(&document, &Selection::document(&document, true), &method);
+        let again = Document::parse(&form, &Limits::default()).expect("a canonical form reads");
+        assert_eq!(again.elements().count(), elements);
+        assert_eq!(to_vec(&again, &Selection::document(&again, true), &method), form, "{rules:?} is stable");
+        let last: Option<Element<'_>> = document.elements().last();
+        let _ = last.map(|last| to_vec(&document, &Selection::subtree(&last, false), &method));
+    }
+}
+
+/// Whatever is sent, facts come out, and can be written as the diagnostic report.
+pub(crate) fn xmldsig(data: &[u8]) {
+    let contents = [Content { name: "beside.bin", bytes: b"content" }];
+    let facts = xades::gather(&Input { name: None, bytes: data, contents: &contents });
+    let _ = serde_json::to_vec(&facts).expect("facts are written");
 }

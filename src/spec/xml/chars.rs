@@ -25,21 +25,37 @@ pub(super) const fn is_name(c: char) -> bool {
     is_name_start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
-/// The first byte that begins something that is not a `Char`. `bytes` is ISO-8859-1, or valid UTF-8 when `utf8`.
-pub(super) fn first_forbidden(bytes: &[u8], utf8: bool) -> Option<usize> {
+/// What one pass over the bytes of a document finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// Whether they are all ASCII.
+    pub(super) ascii: bool,
+    /// The first control character that is not a `Char`.
+    pub(super) control: Option<usize>,
+}
+
+/// Looks over bytes of a charset that has ASCII in it.
+pub(super) fn scan(bytes: &[u8]) -> Scan {
     const STEP: usize = 4096;
     let control = |byte: u8| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
-    // Without a branch per byte, so that the compiler makes vectors of it: this runs over every byte of every document.
-    let suspect = |step: &[u8]| step.iter().fold(false, |found, &byte| found | control(byte));
+    let mut found = Scan { ascii: true, control: None };
+    let mut all = 0;
     for (index, step) in bytes.chunks(STEP).enumerate() {
-        if suspect(step) {
-            return step.iter().position(|&byte| control(byte)).map(|at| index * STEP + at);
+        // Without a branch per byte, so that the compiler makes vectors of it: this runs over every byte there is.
+        let (any, suspect) =
+            step.iter().fold((0, false), |(any, suspect), &byte| (any | byte, suspect | control(byte)));
+        all |= any;
+        if suspect && found.control.is_none() {
+            found.control = step.iter().position(|&byte| control(byte)).map(|at| index * STEP + at);
         }
     }
-    // U+FFFE and U+FFFF, the only others that valid UTF-8 can hold.
-    if !utf8 || memchr::memchr(0xEF, bytes).is_none() {
-        return None;
-    }
+    found.ascii = all < 0x80;
+    found
+}
+
+/// U+FFFE and U+FFFF, which valid UTF-8 can hold and XML cannot.
+pub(super) fn non_character(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(0xEF, bytes)?;
     let last = memmem::find(bytes, b"\xEF\xBF\xBF");
     [memmem::find(bytes, b"\xEF\xBF\xBE"), last].into_iter().flatten().min()
 }
@@ -50,14 +66,14 @@ mod tests {
 
     #[test]
     fn controls_and_non_characters_are_found() {
-        assert_eq!(first_forbidden(b"a\tb\r\n", true), None);
-        assert_eq!(first_forbidden(b"ab\0", true), Some(2));
+        assert_eq!(scan(b"a\tb\r\n"), Scan { ascii: true, control: None });
+        assert_eq!(scan(b"ab\0\x01").control, Some(2));
         let mut long = vec![b'a'; 10_000];
         long[9_000] = 0x1F;
-        assert_eq!(first_forbidden(&long, true), Some(9_000));
-        assert_eq!(first_forbidden("é\u{FFFD}".as_bytes(), true), None);
-        assert_eq!(first_forbidden("é\u{FFFF}\u{FFFE}".as_bytes(), true), Some(2));
-        assert_eq!(first_forbidden(b"\x80\x9F\xEF\xBF\xBF", false), None);
+        assert_eq!(scan(&long), Scan { ascii: true, control: Some(9_000) });
+        assert_eq!(scan(b"\x80\x9F\x7F"), Scan { ascii: false, control: None });
+        assert_eq!(non_character("é\u{FFFD}".as_bytes()), None);
+        assert_eq!(non_character("é\u{FFFF}\u{FFFE}".as_bytes()), Some(2));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! declaration is refused: to guess would change what was signed.
 
 use super::XmlError;
+use super::chars::{Scan, non_character, scan};
 use std::borrow::Cow;
 
 /// How the bytes of a [`super::Document`] are to be read.
@@ -15,8 +16,19 @@ pub(super) enum Charset {
     Latin1,
 }
 
-/// The document's bytes without byte order mark, and how to read them. Copied only when they are in neither charset.
-pub(super) fn settle(input: &[u8]) -> Result<(Cow<'_, [u8]>, Charset), XmlError> {
+/// Bytes, how to read them, and the first that XML forbids.
+type Settled<'a> = Result<(Cow<'a, [u8]>, Charset, Option<usize>), XmlError>;
+
+/// The document's bytes without byte order mark, how to read them, and the first that XML forbids. Copied only when they
+/// are in neither charset.
+pub(super) fn settle(input: &[u8]) -> Settled<'_> {
+    let (bytes, charset, control) = transcoded(input)?;
+    let other = if charset == Charset::Utf8 { non_character(&bytes) } else { None };
+    let forbidden = [control, other].into_iter().flatten().min();
+    Ok((bytes, charset, forbidden))
+}
+
+fn transcoded(input: &[u8]) -> Settled<'_> {
     if let Some(rest) = input.strip_prefix(b"\xEF\xBB\xBF") {
         return utf8(rest);
     }
@@ -29,19 +41,21 @@ pub(super) fn settle(input: &[u8]) -> Result<(Cow<'_, [u8]>, Charset), XmlError>
         _ => {}
     }
     let Some(label) = declared(input) else { return utf8(input) };
+    let Scan { ascii, control } = scan(input);
     match label.to_ascii_lowercase().as_str() {
         "utf-8" | "utf8" => utf8(input),
         "us-ascii" | "ascii" | "ansi_x3.4-1968" | "iso646-us" => {
-            let at = input.iter().position(|byte| !byte.is_ascii());
-            at.map_or(Ok((Cow::Borrowed(input), Charset::Utf8)), |at| {
-                Err(XmlError::Encoding(format!("octet 0x{:02x} (n° {at}) dans un document US-ASCII", input[at])))
-            })
+            if ascii {
+                return Ok((Cow::Borrowed(input), Charset::Utf8, control));
+            }
+            let at = input.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+            Err(XmlError::Encoding(format!("octet 0x{:02x} (n° {at}) dans un document US-ASCII", input[at])))
         }
         "iso-8859-1" | "iso_8859-1" | "iso8859-1" | "iso_8859-1:1987" | "iso-ir-100" | "latin1" | "l1" | "ibm819"
         | "cp819" | "csisolatin1" => {
             // The same bytes either way when they are ASCII, and UTF-8 is read faster.
-            let charset = if input.is_ascii() { Charset::Utf8 } else { Charset::Latin1 };
-            Ok((Cow::Borrowed(input), charset))
+            let charset = if ascii { Charset::Utf8 } else { Charset::Latin1 };
+            Ok((Cow::Borrowed(input), charset, control))
         }
         "iso-8859-15" | "iso_8859-15" | "latin-9" | "latin9" => Ok(table(input, latin9)),
         "windows-1252" | "cp1252" | "cswindows1252" => {
@@ -55,14 +69,15 @@ pub(super) fn settle(input: &[u8]) -> Result<(Cow<'_, [u8]>, Charset), XmlError>
     }
 }
 
-fn utf8(input: &[u8]) -> Result<(Cow<'_, [u8]>, Charset), XmlError> {
-    match std::str::from_utf8(input) {
-        Ok(_) => Ok((Cow::Borrowed(input), Charset::Utf8)),
+fn utf8(input: &[u8]) -> Settled<'_> {
+    let Scan { ascii, control } = scan(input);
+    match std::str::from_utf8(if ascii { b"" } else { input }) {
+        Ok(_) => Ok((Cow::Borrowed(input), Charset::Utf8, control)),
         Err(error) => Err(XmlError::Encoding(format!("l'octet n° {} n'est pas de l'UTF-8", error.valid_up_to()))),
     }
 }
 
-fn utf16(input: &[u8], read: fn([u8; 2]) -> u16) -> Result<(Cow<'_, [u8]>, Charset), XmlError> {
+fn utf16(input: &[u8], read: fn([u8; 2]) -> u16) -> Settled<'_> {
     let (units, odd) = input.as_chunks::<2>();
     if !odd.is_empty() {
         return Err(XmlError::Encoding("UTF-16 d'un nombre impair d'octets".to_owned()));
@@ -71,15 +86,14 @@ fn utf16(input: &[u8], read: fn([u8; 2]) -> u16) -> Result<(Cow<'_, [u8]>, Chars
     for c in char::decode_utf16(units.iter().map(|&unit| read(unit))) {
         text.push(c.map_err(|_| XmlError::Encoding("UTF-16 mal formé : moitié de paire isolée".to_owned()))?);
     }
-    Ok((Cow::Owned(text.into_bytes()), Charset::Utf8))
+    let control = scan(text.as_bytes()).control;
+    Ok((Cow::Owned(text.into_bytes()), Charset::Utf8, control))
 }
 
-fn table(input: &[u8], read: fn(u8) -> char) -> (Cow<'_, [u8]>, Charset) {
-    if input.is_ascii() {
-        return (Cow::Borrowed(input), Charset::Utf8);
-    }
+fn table(input: &[u8], read: fn(u8) -> char) -> (Cow<'_, [u8]>, Charset, Option<usize>) {
     let text: String = input.iter().map(|&byte| read(byte)).collect();
-    (Cow::Owned(text.into_bytes()), Charset::Utf8)
+    let control = scan(text.as_bytes()).control;
+    (Cow::Owned(text.into_bytes()), Charset::Utf8, control)
 }
 
 const fn latin9(byte: u8) -> char {
@@ -122,7 +136,7 @@ mod tests {
     use super::*;
 
     fn text(input: &[u8]) -> Result<String, XmlError> {
-        let (bytes, charset) = settle(input)?;
+        let (bytes, charset, _) = settle(input)?;
         Ok(match charset {
             Charset::Utf8 => String::from_utf8(bytes.into_owned()).unwrap(),
             Charset::Latin1 => bytes.iter().map(|&byte| byte as char).collect(),

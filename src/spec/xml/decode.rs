@@ -55,16 +55,22 @@ const fn canonically_special(byte: u8, place: Place) -> bool {
 pub(super) fn write(raw: &[u8], place: Place, charset: Charset, escaped: bool, out: &mut dyn FnMut(&[u8])) {
     let latin = charset == Charset::Latin1 && !raw.is_ascii();
     let mut rest = raw;
-    while let Some(at) = next_special(rest, place, latin, escaped) {
+    while !rest.is_empty() {
+        // Piece by piece, so that what has just been looked at is digested while the processor still has it.
+        let window = &rest[..rest.len().min(PIECE)];
+        let Some(at) = next_special(window, place, latin, escaped) else {
+            out(window);
+            rest = &rest[window.len()..];
+            continue;
+        };
         if at > 0 {
             out(&rest[..at]);
         }
         rest = special(&rest[at..], place, escaped, out);
     }
-    if !rest.is_empty() {
-        out(rest);
-    }
 }
+
+const PIECE: usize = 64 << 10;
 
 fn next_special(bytes: &[u8], place: Place, latin: bool, escaped: bool) -> Option<usize> {
     if place == Place::Text && !latin {

@@ -44,7 +44,7 @@ fn element_of(choices: &mut Choices<'_>, depth: usize, bound: &mut Vec<&'static 
         declared.push(prefix);
         let uri = if prefix.is_empty() { choices.of(&["", "urn:a", "urn:b"]) } else { choices.of(URIS) };
         let colon = if prefix.is_empty() { "" } else { ":" };
-        tag += &format!(" xmlns{colon}{prefix}={}", quoted(choices, uri));
+        tag.extend([format!(" xmlns{colon}{prefix}={}", quoted(choices, uri))]);
         bound.push(prefix);
     }
     let prefixed = |choices: &mut Choices<'_>, bound: &[&str], name: &str| {
@@ -58,13 +58,13 @@ fn element_of(choices: &mut Choices<'_>, depth: usize, bound: &mut Vec<&'static 
         let attribute = prefixed(choices, bound, attribute);
         let values = ["", "1", " a  b ", "&lt;&amp;&quot;>'", "&#13;&#10;&#9;", "é\u{80}", "\r\n\t"];
         let value = choices.of(if choices.white { &values } else { &values[..6] }).to_owned();
-        tag += &format!("{} {attribute} = {}", " ".repeat(index % 2), quoted(choices, &value));
+        tag.extend([format!("{} {attribute} = {}", " ".repeat(index % 2), quoted(choices, &value))]);
     }
     tag += choices.of(&["", "", "", " xml:lang='fr'", " xml:space=\"default\"", " xml:lang='en' xml:space='preserve'"]);
-    if depth > 4 || choices.next() % 4 == 0 {
-        *xml += &format!("<{name}{tag} />");
+    if depth > 4 || choices.next().is_multiple_of(4) {
+        xml.extend([format!("<{name}{tag} />")]);
     } else {
-        *xml += &format!("<{name}{tag}>");
+        xml.extend([format!("<{name}{tag}>")]);
         for _ in 0..choices.next() % 5 {
             match choices.next() % 4 {
                 0 => *xml += choices.of(&["text", "\r\n", "a\rb", "&gt;&#xD;&amp;>", "é€", "<![CDATA[<&>\"]]>", "]]"]),
@@ -75,11 +75,11 @@ fn element_of(choices: &mut Choices<'_>, depth: usize, bound: &mut Vec<&'static 
                 _ => element_of(choices, depth + 1, bound, xml),
             }
         }
-        *xml += &format!("</{name}\n>");
+        xml.extend([format!("</{name}\n>")]);
     }
     bound.truncate(before);
 }
 
 fn quoted(choices: &mut Choices<'_>, value: &str) -> String {
-    if value.contains('\'') || choices.next() % 2 == 0 { format!("\"{value}\"") } else { format!("'{value}'") }
+    if value.contains('\'') || choices.next().is_multiple_of(2) { format!("\"{value}\"") } else { format!("'{value}'") }
 }

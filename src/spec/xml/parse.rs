@@ -1,6 +1,6 @@
 //! One pass over the bytes: well-formedness of XML 1.0 and of Namespaces 1.0, and the nodes in document order.
 
-use super::chars::{first_forbidden, is_name, is_name_start, is_space};
+use super::chars::{is_name, is_name_start, is_space};
 use super::charset::{Charset, settle};
 use super::decode::{self, Place};
 use super::scope::Scope;
@@ -18,7 +18,7 @@ pub(super) fn parse<'a>(input: &'a [u8], limits: &Limits) -> Result<Document<'a>
     if input.len() > size_bytes_max {
         return Err(over(size_bytes_max));
     }
-    let (bytes, charset) = settle(input)?;
+    let (bytes, charset, forbidden) = settle(input)?;
     if bytes.len() > size_bytes_max {
         return Err(over(size_bytes_max));
     }
@@ -34,7 +34,7 @@ pub(super) fn parse<'a>(input: &'a [u8], limits: &Limits) -> Result<Document<'a>
         identified: Vec::new(),
         tag: Tag::default(),
     };
-    if let Some(at) = first_forbidden(&bytes, charset == Charset::Utf8) {
+    if let Some(at) = forbidden {
         return Err(parser.malformed(at, "caractère interdit en XML"));
     }
     let root = parser.document()?;
@@ -148,20 +148,32 @@ impl<'b> Parser<'b> {
     /// Text up to the next `<`.
     fn text(&mut self) -> Result<(), XmlError> {
         let start = self.at;
-        let end = memchr::memchr(b'<', &self.bytes[start..]).map_or(self.bytes.len(), |at| start + at);
+        let mut end = start;
+        // One pass for all that counts in a text.
+        loop {
+            let Some(found) = memchr::memchr3(b'<', b'&', b']', &self.bytes[end..]) else {
+                end = self.bytes.len();
+                break;
+            };
+            end += found;
+            match self.bytes[end] {
+                b'&' => end = self.after_reference(end, self.bytes.len())?,
+                b']' if self.bytes[end..].starts_with(b"]]>") && !self.open.is_empty() => {
+                    return Err(self.malformed(end, "« ]]> » dans un texte"));
+                }
+                b']' => end += 1,
+                _ => break,
+            }
+        }
         if start == end {
             return Ok(());
         }
-        let text = &self.bytes[start..end];
         if self.open.is_empty() {
+            let text = &self.bytes[start..end];
             if let Some(at) = text.iter().position(|&byte| !is_space(byte)) {
                 return Err(self.malformed(start + at, "du texte hors de l'élément racine"));
             }
         } else {
-            self.references(start..end)?;
-            if let Some(at) = memchr::memmem::find(text, b"]]>") {
-                return Err(self.malformed(start + at, "« ]]> » dans un texte"));
-            }
             self.push(Kind::Text, start..end)?;
         }
         self.at = end;
@@ -408,20 +420,21 @@ impl<'b> Parser<'b> {
     fn references(&self, range: Range<usize>) -> Result<(), XmlError> {
         let mut at = range.start;
         while let Some(found) = memchr::memchr(b'&', &self.bytes[at..range.end]) {
-            let after = at + found + 1;
-            // No reference is longer, but for leading zeros.
-            let window = &self.bytes[after..range.end.min(after + 32)];
-            let end = memchr::memchr(b';', window);
-            // The place is only looked for once something is wrong: it costs the lines before it.
-            let entity = || {
-                let (line, column) = self.place(after - 1);
-                XmlError::Entity { line, column }
-            };
-            let end = end.ok_or_else(entity)?;
-            decode::reference(&window[..end]).ok_or_else(entity)?;
-            at = after + end + 1;
+            at = self.after_reference(at + found, range.end)?;
         }
         Ok(())
+    }
+
+    /// Reads the reference that an `&` begins, within `limit`; gives where it ends.
+    fn after_reference(&self, ampersand: usize, limit: usize) -> Result<usize, XmlError> {
+        let after = ampersand + 1;
+        // No reference is longer, but for leading zeros.
+        let window = &self.bytes[after..limit.min(after + 32)];
+        let end = memchr::memchr(b';', window).filter(|&end| decode::reference(&window[..end]).is_some());
+        end.map(|end| after + end + 1).ok_or_else(|| {
+            let (line, column) = self.place(ampersand);
+            XmlError::Entity { line, column }
+        })
     }
 
     fn decoded(&self, value: &Range<usize>) -> Cow<'b, str> {

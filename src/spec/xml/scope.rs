@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_nearest_binding_counts_with_few_and_with_many() {
-        for many in [0_u32, 100] {
+        for many in [0_usize, 100] {
             let names: Vec<Vec<u8>> = (0..many).map(|n| format!("p{n}").into_bytes()).collect();
             let mut scope = Scope::default();
             scope.push();
@@ -86,7 +86,7 @@ mod tests {
             scope.bind(b"a", 2);
             scope.bind(b"b", 3);
             assert_eq!((scope.get(b"a"), scope.get(b"b"), scope.get(b"c")), (Some(2), Some(3), None));
-            assert_eq!(scope.visible().len() as u32, 2 + many);
+            assert_eq!(scope.visible().len(), 2 + many);
             scope.pop();
             assert_eq!((scope.get(b"a"), scope.get(b"b")), (Some(1), None));
             if many > 0 {
