@@ -24,6 +24,12 @@ const TARGETS: &[Target] = &[
     ("receipt", targets::receipt),
     ("xml", targets::xml),
     ("xmldsig", targets::xmldsig),
+    ("certificate", targets::certificate),
+    ("crl", targets::crl),
+    ("ocsp", targets::ocsp),
+    ("trusted_list", targets::trusted_list),
+    ("signature_policy", targets::signature_policy),
+    ("validation", targets::validation),
 ];
 
 #[test]

@@ -17,11 +17,18 @@ use archiland::spec::tlog::tile::{parse_entries_path, parse_group_path};
 use archiland::spec::tlog::tlog_proof::TlogProof;
 use archiland::spec::tlog::{EMPTY_ROOT, Hash};
 use archiland::spec::tsp::{Request, TstInfo, token_of, verify_response, verify_token};
+use archiland::spec::x509::crl::Crl;
+use archiland::spec::x509::ocsp::OcspResponse;
+use archiland::spec::x509::path::{Purpose, Wanted, find};
 use archiland::spec::xml::c14n::{Method, Rules, to_vec};
 use archiland::spec::xml::{Document, Element, Limits, Selection};
 use archiland::store::Pack;
 use archiland::validation::gather::xades;
-use archiland::validation::{Content, Input};
+use archiland::validation::indication::Indication;
+use archiland::validation::policy::SignaturePolicy;
+use archiland::validation::trust::TrustMaterial;
+use archiland::validation::verdict::{Context, judge};
+use archiland::validation::{Content, Input, gather, report};
 use archiland::verify::{self, Outcome, Trust};
 use bytes::Bytes;
 use std::sync::LazyLock;
@@ -261,4 +268,67 @@ pub(crate) fn xmldsig(data: &[u8]) {
     let contents = [Content { name: "beside.bin", bytes: b"content" }];
     let facts = xades::gather(&Input { name: None, bytes: data, contents: &contents });
     let _ = serde_json::to_vec(&facts).expect("facts are written");
+}
+
+/// A stranger's certificate: its key is read or refused, and it is its own path only as an anchor.
+pub(crate) fn certificate(data: &[u8]) {
+    let Ok(certificate) = archiland::spec::x509::Certificate::from_der(data) else { return };
+    assert_eq!(
+        archiland::spec::x509::Certificate::from_der(certificate.der()).expect("its own bytes read"),
+        certificate
+    );
+    let _ = certificate.public_key();
+    let _ = certificate.is_signed_by(&certificate);
+    let wanted = Wanted { purpose: Purpose::Signature, at: certificate.not_before(), policies: &[] };
+    let own = std::slice::from_ref(&certificate);
+    assert!(find(&certificate, own, &[], &wanted).is_err(), "no path without an anchor");
+    let _ = find(&certificate, own, own, &wanted);
+}
+
+/// A list of revocations: every entry that can be asked for is read or refused.
+pub(crate) fn crl(data: &[u8]) {
+    let Ok(list) = Crl::parse(data) else { return };
+    let _ = (list.entry(&[1]), list.algorithm());
+}
+
+/// An OCSP response: bounded.
+pub(crate) fn ocsp(data: &[u8]) {
+    let Ok(response) = OcspResponse::parse(data) else { return };
+    assert!(response.certificates.len() <= 16 && response.singles.len() <= 1024);
+    for certificate in &response.certificates {
+        let _ = (response.about(certificate, certificate), response.signer(certificate, &[]));
+    }
+}
+
+/// A trusted list: its services' periods are newest first.
+pub(crate) fn trusted_list(data: &[u8]) {
+    let Ok(list) = archiland::spec::tsl::read(data) else { return };
+    for service in &list.services {
+        assert!(service.periods.is_sorted_by_key(|period| std::cmp::Reverse(period.since)));
+    }
+}
+
+/// A validation policy that is accepted names algorithms one can look up.
+pub(crate) fn signature_policy(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(policy) = SignaturePolicy::parse(text) else { return };
+    let _ = (policy.requirement("pes-aller"), policy.key_until("RSA", 2048));
+}
+
+/// Any file at all: facts, verdict and reports; nothing passes without an anchor, and the ETSI report is XML.
+pub(crate) fn validation(data: &[u8]) {
+    static POLICY: LazyLock<SignaturePolicy> =
+        LazyLock::new(|| SignaturePolicy::embedded().expect("the embedded policy reads"));
+    let facts = gather(&Input { name: None, bytes: data, contents: &[] });
+    let trust = TrustMaterial::default();
+    let at = time::macros::datetime!(2026-06-01 0:00 UTC);
+    for integrity_only in [true, false] {
+        let context = Context { policy: &POLICY, trust: &trust, at, existence: None, integrity_only };
+        let verdict = judge(&facts, &context);
+        let passed = verdict.signatures.iter().any(|signature| signature.indication == Indication::TotalPassed);
+        assert!(integrity_only || !passed, "a signature passed without an anchor");
+        let etsi = report::etsi::xml(&facts, &verdict);
+        Document::parse(etsi.as_bytes(), &Limits::default()).expect("the ETSI report is XML");
+        let _ = (report::simple(&verdict), report::json(&verdict), report::detailed(&facts, &verdict));
+    }
 }
