@@ -30,6 +30,10 @@ const TARGETS: &[Target] = &[
     ("trusted_list", targets::trusted_list),
     ("signature_policy", targets::signature_policy),
     ("validation", targets::validation),
+    ("ber", targets::ber),
+    ("signed_data", targets::signed_data),
+    ("pdf", targets::pdf),
+    ("asic", targets::asic),
 ];
 
 #[test]

@@ -332,3 +332,71 @@ pub(crate) fn validation(data: &[u8]) {
         let _ = (report::simple(&verdict), report::json(&verdict), report::detailed(&facts, &verdict));
     }
 }
+
+/// BER of strangers: whatever is read lies inside the input, and its DER is stable.
+pub(crate) fn ber(data: &[u8]) {
+    use archiland::spec::ber::{CertificateFields, Reader, canonical, same_name};
+    let mut reader = Reader::new(data);
+    while let Ok(element) = reader.any() {
+        assert!(element.raw.len() <= data.len() && element.value.len() <= element.raw.len());
+        let octets = element.octets().map(|octets| octets.len());
+        assert!(octets.is_ok() || element.is_constructed());
+        let _ = (element.time(), element.text(), element.bits(), CertificateFields::read(element.raw));
+        let _ = same_name(element.raw, element.value);
+        if let Ok(der) = canonical(element.raw) {
+            assert_eq!(canonical(&der).expect("DER is BER"), der, "the DER of DER is itself");
+        }
+    }
+}
+
+/// Facts of any bytes: gathered without a panic, written as JSON, and never a signature that is intact over a content
+/// that is not its own.
+pub(crate) fn facts(data: &[u8]) {
+    use archiland::validation::{Content, Input, gather};
+    let beside = [Content { name: "autre", bytes: b"un contenu que personne n'a jamais sign\xe9" }];
+    for contents in [&[][..], &beside] {
+        let facts = gather(&Input { name: None, bytes: data, contents });
+        let _ = serde_json::to_vec(&facts).expect("facts can be written");
+    }
+}
+
+/// Signatures of others (CMS, CAdES, time-stamp tokens).
+pub(crate) fn signed_data(data: &[u8]) {
+    use archiland::spec::cms::received::{SignedData, unarmour};
+    if let Ok((binary, _)) = unarmour(data)
+        && let Ok(signed) = SignedData::parse(&binary)
+    {
+        assert!(signed.raw.len() + signed.garbage_bytes <= binary.len());
+    }
+    facts(data);
+}
+
+/// Signed PDFs: what a byte range leaves out is one string, and the rest is inside the file.
+pub(crate) fn pdf(data: &[u8]) {
+    use archiland::spec::pdf::{Pdf, signature};
+    if let Ok(pdf) = Pdf::open(data) {
+        for found in signature::find(&pdf).signatures {
+            if let Ok(covered) = found.range {
+                assert!(covered.before.start == 0 && covered.end() <= data.len());
+                let gap = data[covered.before.end..covered.after.start].trim_ascii();
+                assert!(gap.starts_with(b"<") || gap.starts_with(b"("), "{gap:?}");
+            }
+        }
+    }
+    facts(data);
+}
+
+/// Containers: no member leaves the container, and none is expanded beyond the limits.
+pub(crate) fn asic(data: &[u8]) {
+    use archiland::spec::asic::Manifest;
+    use archiland::spec::asic::zip::{Archive, MAX_EXPANDED_BYTES};
+    if let Ok(archive) = Archive::open(data) {
+        let total: u64 = archive.members.iter().map(|member| member.size_bytes).sum();
+        assert!(total <= MAX_EXPANDED_BYTES);
+        for member in &archive.members {
+            assert!(!member.name.split('/').any(|part| part == ".."), "{}", member.name);
+        }
+    }
+    let _ = Manifest::parse(data);
+    facts(data);
+}
