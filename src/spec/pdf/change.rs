@@ -227,7 +227,8 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         if matches!(pair.area, Area::Field | Area::Annotation) && self.is_signature_field(new)? {
-            return self.signature_field(pair, old, new);
+            self.signature_field(pair, old, new);
+            return Ok(());
         }
         let area = if pair.area == Area::Annotation && is_widget(new) { Area::Field } else { pair.area };
         let keys: BTreeSet<&[u8]> = old.keys().chain(new.keys()).collect();
@@ -242,6 +243,13 @@ impl Walk<'_, '_> {
                 Area::Catalog => format!("/{}", String::from_utf8_lossy(key)),
                 _ => pair.place.to_string(),
             };
+            if area == Area::Invisible {
+                // What does not show is not followed: that it is another object is all there is to say.
+                if !self.same(before, after) {
+                    self.differs(area, &place);
+                }
+                continue;
+            }
             self.push(area, &place, before, after);
         }
         Ok(())
@@ -287,20 +295,27 @@ impl Walk<'_, '_> {
     }
 
     /// A signature field may be signed once: its value appears, and its look with it. Afterwards it stays as it is.
-    fn signature_field(&mut self, pair: &Pair, old: &Dictionary, new: &Dictionary) -> Result<(), PdfError> {
-        let (before, after) = (self.old.value(old, b"V")?, self.new.value(new, b"V")?);
-        if *before == Object::Null {
-            self.changes.signed_fields += usize::from(*after != Object::Null);
-            return Ok(());
+    fn signature_field(&mut self, pair: &Pair, old: &Dictionary, new: &Dictionary) {
+        // Whether there is a value is known without reading it, which would be thousands of digits each.
+        let signed = |pdf: &Pdf<'_>, dictionary: &Dictionary| match dictionary.get(b"V") {
+            None | Some(Object::Null) => false,
+            Some(Object::Reference(number, _)) => pdf.place(*number).is_some(),
+            Some(_) => true,
+        };
+        if !signed(self.old, old) {
+            self.changes.signed_fields += usize::from(signed(self.new, new));
+            return;
         }
         let value = |dictionary: &Dictionary| dictionary.get(b"V").cloned().unwrap_or(Object::Null);
-        self.push(Area::Signature, &pair.place, &value(old), &value(new));
+        // The same place is the same dictionary, and nothing in it is looked at through a reference.
+        if !self.same(&value(old), &value(new)) {
+            self.push(Area::Signature, &pair.place, &value(old), &value(new));
+        }
         for key in [&b"AP"[..], b"Rect", b"Kids"] {
             let (before, after) = (old.get(key).unwrap_or(&Object::Null), new.get(key).unwrap_or(&Object::Null));
             let area = if key == b"Kids" { Area::Fields } else { Area::Annotation };
             self.push(area, &pair.place, before, after);
         }
-        Ok(())
     }
 
     /// Whether a dictionary is a signature field, or the widget of one.

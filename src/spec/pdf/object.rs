@@ -306,10 +306,12 @@ impl<'a> Parser<'a> {
             self.at = self.bytes.len();
             return Err(error);
         };
-        let digits = self.bytes[start..start + length].iter().filter(|octet| !is_space(**octet));
-        let mut octets = Vec::with_capacity(length / 2);
+        let text = &self.bytes[start..start + length];
+        let mut octets = Vec::with_capacity(length / 2 + 1);
+        // A signature is pairs of digits without blanks, thousands of them.
+        octets.extend(text.chunks_exact(2).map_while(|pair| hex_pair(pair[0], pair[1])));
         let mut high = None;
-        for digit in digits {
+        for digit in text[octets.len() * 2..].iter().filter(|octet| !is_space(**octet)) {
             let value = hex_digit(*digit).ok_or_else(|| self.error("une chaîne hexadécimale"))?;
             match high.take() {
                 None => high = Some(value),
@@ -376,7 +378,12 @@ impl<'a> Parser<'a> {
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 fn hex_pair(high: u8, low: u8) -> Option<u8> {
