@@ -4,7 +4,7 @@
 //! declaration is refused: to guess would change what was signed.
 
 use super::XmlError;
-use super::chars::{Scan, non_character, scan};
+use super::chars::{Scan, is_space, non_character, scan};
 use std::borrow::Cow;
 
 /// How the bytes of a [`super::Document`] are to be read.
@@ -121,7 +121,8 @@ fn cp1252(byte: u8) -> char {
 
 /// The encoding that an XML declaration names, in bytes that are ASCII there.
 fn declared(input: &[u8]) -> Option<&str> {
-    let declaration = input.strip_prefix(b"<?xml")?;
+    // `<?xml-stylesheet` and its like are instructions, whatever they say.
+    let declaration = input.strip_prefix(b"<?xml").filter(|rest| rest.first().is_some_and(|&byte| is_space(byte)))?;
     let end = declaration.windows(2).take(512).position(|two| two == b"?>")?;
     let declaration = std::str::from_utf8(&declaration[..end]).ok()?;
     let (_, rest) = declaration.split_once("encoding")?;
@@ -152,6 +153,8 @@ mod tests {
         );
         let latin = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a b='\x80\x9C\xE9'/>";
         assert!(text(latin).unwrap().contains("\u{80}\u{9C}é"));
+        let sheet = "<?xml-stylesheet encoding='windows-1252'?><a>é</a>";
+        assert_eq!(text(sheet.as_bytes()).unwrap(), sheet);
         let euro = b"<?xml version='1.0' encoding='iso-8859-15'?><a b='\xA4'/>";
         assert!(text(euro).unwrap().contains('€'));
         let windows = b"<?xml version='1.0' encoding = \"Windows-1252\"?><a b='\x80\x9C\xE9'/>";

@@ -19,7 +19,11 @@ pub struct Document<'a> {
     root: u32,
     /// Each identifier and its element; `None` when there are several.
     identifiers: OnceLock<HashMap<String, Option<u32>>>,
+    /// Each declaration: the element, the prefix as written, and the namespace's number.
+    declared: OnceLock<Declared>,
 }
+
+type Declared = HashMap<(u32, Box<[u8]>), u32>;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +135,9 @@ pub(super) fn place(bytes: &[u8], at: usize) -> (usize, usize) {
     (line, before.len() - start + 1)
 }
 
+/// Siblings that a path counts.
+const RANKED_MAX: usize = 2048;
+
 /// What an identifier leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identified<'d> {
@@ -160,7 +167,8 @@ impl<'a> Document<'a> {
         identified: Vec<u32>,
         root: u32,
     ) -> Self {
-        Self { bytes, charset, nodes, names, identified, root, identifiers: OnceLock::new() }
+        let (identifiers, declared) = (OnceLock::new(), OnceLock::new());
+        Self { bytes, charset, nodes, names, identified, root, identifiers, declared }
     }
 
     /// The root element.
@@ -210,8 +218,26 @@ impl<'a> Document<'a> {
 
     /// The same over bytes of its own.
     pub fn into_owned(self) -> Document<'static> {
-        let Self { bytes, charset, nodes, names, identified, root, identifiers } = self;
-        Document { bytes: Cow::Owned(bytes.into_owned()), charset, nodes, names, identified, root, identifiers }
+        let Self { bytes, charset, nodes, names, identified, root, identifiers, declared } = self;
+        let bytes = Cow::Owned(bytes.into_owned());
+        Document { bytes, charset, nodes, names, identified, root, identifiers, declared }
+    }
+
+    /// The declarations of the whole document, looked for once: what a prefix means at one place must not cost the length
+    /// of the tags around it each time it is asked.
+    fn declared(&self) -> &Declared {
+        self.declared.get_or_init(|| {
+            let mut declared = HashMap::new();
+            for element in self.elements() {
+                for raw in tag::attributes(element.raw()) {
+                    if let Some(prefix) = raw.declares() {
+                        let name = self.names.number(&self.decoded(raw.value, Place::Attribute));
+                        declared.insert((element.node, prefix.into()), name.unwrap_or(Names::NONE));
+                    }
+                }
+            }
+            declared
+        })
     }
 
     pub(super) fn charset(&self) -> Charset {
@@ -344,17 +370,22 @@ impl<'d> Element<'d> {
         if prefix == "xml" {
             return Some(Cow::Borrowed(XML_NS));
         }
-        let mut at = Some(*self);
-        while let Some(element) = at {
-            let found = tag::attributes(element.raw()).find(|raw| {
-                raw.declares().is_some_and(|declared| self.document.decoded(declared, Place::Aside) == prefix)
-            });
-            if let Some(raw) = found {
-                return Some(self.document.decoded(raw.value, Place::Attribute)).filter(|uri| !uri.is_empty());
+        let document = self.document;
+        let written: Option<Vec<u8>> = match document.charset {
+            Charset::Utf8 => Some(prefix.into()),
+            Charset::Latin1 => prefix.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect(),
+        };
+        let written: Box<[u8]> = written?.into();
+        let mut key = (self.node, written);
+        loop {
+            if let Some(&name) = document.declared().get(&key) {
+                return Some(document.names.name(name)).filter(|name| !name.is_empty()).map(Cow::Borrowed);
             }
-            at = element.parent();
+            key.0 = document.nodes[key.0 as usize].parent;
+            if key.0 == Node::NO_PARENT {
+                return None;
+            }
         }
-        None
     }
 
     /// The element it is in.
@@ -417,11 +448,15 @@ impl<'d> Element<'d> {
             let name = element.qualified_name();
             let parent = element.parent();
             let same = |other: &Element<'_>| other.raw_name() == element.raw_name();
-            let rank = parent.map_or(1, |parent| {
-                parent.children().take_while(|other| other.node <= element.node).filter(same).count()
+            // Among so many siblings, to count them for each of many references would take longer than to read them.
+            let ranked =
+                |parent: Element<'d>| parent.children().take(RANKED_MAX).filter(same).position(|o| o == element);
+            let alone = |parent: Element<'d>| parent.children().take(RANKED_MAX).filter(same).nth(1).is_none();
+            steps.push(match parent.map(|parent| (ranked(parent), alone(parent))) {
+                None | Some((Some(0), true)) => format!("/{name}"),
+                Some((Some(rank), _)) => format!("/{name}[{}]", rank + 1),
+                Some((None, _)) => format!("/{name}[ligne {}]", element.place().0),
             });
-            let alone = rank == 1 && parent.is_none_or(|parent| parent.children().filter(same).nth(1).is_none());
-            steps.push(if alone { format!("/{name}") } else { format!("/{name}[{rank}]") });
             at = parent;
         }
         steps.reverse();
@@ -479,13 +514,13 @@ impl Selection {
             // Nothing is left.
             self.nodes.end = self.nodes.start;
         }
-        let covered = |range: &Range<u32>| range.start <= element.node && next <= range.end;
-        if self.excluded.iter().any(covered) {
+        // Sorted and apart: what begins at or after it and ends within it goes, what has it already stays.
+        let at = self.excluded.partition_point(|range| range.start < element.node);
+        if at > 0 && self.excluded[at - 1].end > element.node {
             return;
         }
-        self.excluded.retain(|range| range.start < element.node || range.end > next);
-        let at = self.excluded.partition_point(|range| range.start < element.node);
-        self.excluded.insert(at, element.node..next);
+        let inside = self.excluded[at..].partition_point(|range| range.start < next);
+        self.excluded.splice(at..at + inside, std::iter::once(element.node..next));
     }
 
     /// Keeps only what is also in an element's subtree; `false` when nothing would be left, and nothing is done.
@@ -518,7 +553,8 @@ impl Selection {
 
     /// Whether an element is selected.
     pub fn has(&self, element: &Element<'_>) -> bool {
-        self.nodes.contains(&element.node) && !self.excluded.iter().any(|range| range.contains(&element.node))
+        let at = self.excluded.partition_point(|range| range.end <= element.node);
+        self.nodes.contains(&element.node) && self.excluded.get(at).is_none_or(|range| range.start > element.node)
     }
 
     /// The element that all of it is in: the subtree's, or the root.
@@ -531,11 +567,14 @@ impl Selection {
         self.excluded.iter().map(move |range| Element { document, node: range.start })
     }
 
-    /// How many bytes of the document it spans, exclusions included: what canonicalising it costs.
+    /// How many bytes of the document it spans, with exclusions and the tags around it: what canonicalising it costs.
     pub fn size_bytes(&self, document: &Document<'_>) -> usize {
+        let tag = |node: u32| document.nodes.get(node as usize).filter(|_| !self.whole);
+        let around = std::iter::successors(tag(self.nodes.start), |node| document.nodes.get(node.parent as usize));
+        let around: usize = around.skip(1).map(|node| (node.end - node.start) as usize).sum();
         let place = |node: u32| document.nodes.get(node as usize).map(|node| node.start as usize);
         let end = place(self.nodes.end).unwrap_or(document.bytes.len());
-        end.saturating_sub(place(self.nodes.start).unwrap_or(end))
+        around + end.saturating_sub(place(self.nodes.start).unwrap_or(end))
     }
 
     pub(super) fn nodes(&self) -> Range<u32> {

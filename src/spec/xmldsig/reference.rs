@@ -52,12 +52,15 @@ pub struct Checker<'d, 'c> {
     left_bytes: Cell<u64>,
 }
 
+/// What a reference costs of the budget, however little it names: being looked at, told, and placed for people.
+const REFERENCE_BYTES: usize = 16 << 10;
+
 /// What goes from one transform to the next.
 enum Data<'c> {
     /// Nodes of the signature's document.
     Here(Selection),
     /// Those of another document, whole.
-    Elsewhere(Document<'c>),
+    Elsewhere(Box<Document<'c>>),
     /// Octets.
     Octets(Cow<'c, [u8]>),
 }
@@ -79,6 +82,10 @@ impl<'d, 'c> Checker<'d, 'c> {
     /// Digests what `reference` names and compares. `signature` is the element that enveloped-signature takes out.
     pub fn check(&self, reference: &Reference<'d>, signature: &Element<'d>) -> Checked {
         let mut checked = Checked::default();
+        if let Err(outcome) = self.spend(REFERENCE_BYTES) {
+            checked.outcome = outcome;
+            return checked;
+        }
         let Some(algorithm) = reference.digest else {
             checked.outcome = Outcome::Unsupported(reference.digest_uri.clone());
             return checked;
@@ -227,6 +234,7 @@ impl<'d, 'c> Checker<'d, 'c> {
             }
             Transform::Without(names) => {
                 let mut selection = here(data, "un filtre XPath")?;
+                self.spend(self.document.size_bytes())?;
                 let apex = selection.apex(self.document);
                 for element in apex.descendants() {
                     if names.iter().any(|(namespace, name)| element.is(namespace, name)) {
@@ -323,20 +331,13 @@ impl<'d, 'c> Checker<'d, 'c> {
 
 /// Octets read as a document.
 fn readable(data: Data<'_>) -> Result<Data<'_>, Outcome> {
-    let read = |octets: &[u8]| -> Result<Document<'static>, Outcome> {
-        let document = Document::parse(octets, &Limits::default());
-        document
-            .map(Document::into_owned)
-            .map_err(|error| Outcome::Refused(format!("contenu à canonicaliser : {error}")))
+    let refused = |error| Outcome::Refused(format!("contenu à canonicaliser : {error}"));
+    let Data::Octets(octets) = data else { return Ok(data) };
+    let document = match octets {
+        Cow::Borrowed(octets) => Document::parse(octets, &Limits::default()).map_err(refused)?,
+        Cow::Owned(octets) => Document::parse(&octets, &Limits::default()).map_err(refused)?.into_owned(),
     };
-    Ok(match data {
-        Data::Octets(Cow::Borrowed(octets)) => {
-            let document = Document::parse(octets, &Limits::default());
-            Data::Elsewhere(document.map_err(|error| Outcome::Refused(format!("contenu à canonicaliser : {error}")))?)
-        }
-        Data::Octets(Cow::Owned(octets)) => Data::Elsewhere(read(&octets)?),
-        other => other,
-    })
+    Ok(Data::Elsewhere(Box::new(document)))
 }
 
 /// A place in the same document, and whether its comments count.

@@ -8,6 +8,7 @@ use crate::spec::xml::c14n::{Method, Rules};
 use crate::spec::xml::{Element, unbase64};
 use crate::spec::xmldsig::reference::{Checked, Checker, Outcome, Sink};
 use crate::spec::xmldsig::{DSIG_NS, Signature, canonicalization};
+use std::collections::HashSet;
 
 /// What a time-stamp is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +40,13 @@ pub struct Timestamp<'d> {
 
 /// Tokens of one property.
 const TOKENS_MAX: usize = 64;
+/// Tokens of one signature.
+const ALL_TOKENS_MAX: usize = 256;
 
 /// Adds the tokens of a property.
 pub(super) fn read<'d>(element: Element<'d>, kind: Kind, timestamps: &mut Vec<Timestamp<'d>>) {
     let tokens = element.children().filter(|child| is(child, "EncapsulatedTimeStamp") || is(child, "XMLTimeStamp"));
-    for token in tokens.take(TOKENS_MAX) {
+    for token in tokens.take(TOKENS_MAX.min(ALL_TOKENS_MAX.saturating_sub(timestamps.len()))) {
         let der = if is(&token, "EncapsulatedTimeStamp") { unbase64(&token.text()) } else { None };
         timestamps.push(Timestamp { kind, element, token: der });
     }
@@ -157,10 +160,11 @@ impl<'d> Over<'_, 'd, '_> {
             self.element(&property, sink)?;
         }
         let old = is(property, "ArchiveTimeStamp") && property.namespace() != XADES141_NS;
+        let referenced = if old { self.referenced() } else { HashSet::new() };
         for object in signature.objects() {
             let qualifies = object.children().any(|child| is(&child, "QualifyingProperties"));
             // Version 1.3.2 leaves out what the references have brought in already.
-            if qualifies || (old && self.is_referenced(&object)) {
+            if qualifies || referenced.contains(&object.order()) {
                 continue;
             }
             self.element(&object, sink)?;
@@ -198,13 +202,9 @@ impl<'d> Over<'_, 'd, '_> {
         self.element(&target, sink)
     }
 
-    fn is_referenced(&self, object: &Element<'d>) -> bool {
-        let Some(id) = object.identifier() else { return false };
-        let names = |uri: &str| self.checker.target(uri).is_some_and(|target| target == *object);
-        self.signature
-            .references
-            .iter()
-            .filter_map(|reference| reference.uri.as_deref())
-            .any(|uri| uri.contains(id.as_ref()) && names(uri))
+    /// The elements that references name, by their order.
+    fn referenced(&self) -> HashSet<u32> {
+        let uris = self.signature.references.iter().filter_map(|reference| reference.uri.as_deref());
+        uris.filter_map(|uri| self.checker.target(uri)).map(|element| element.order()).collect()
     }
 }

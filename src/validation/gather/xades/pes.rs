@@ -134,8 +134,9 @@ impl Units<'_> {
             let taken_out: Vec<_> =
                 one.selection.excluded(self.document).filter(|element| !element.is(DSIG_NS, "Signature")).collect();
             for (mark, unit) in marks[first..first + inside].iter_mut().zip(&self.parts[first..]) {
-                *mark |=
-                    one.selection.has(&unit.element) && !taken_out.iter().any(|element| unit.element.contains(element));
+                let next = taken_out.partition_point(|element| element.order() < unit.element.order());
+                let whole = taken_out.get(next).is_none_or(|element| !unit.element.contains(element));
+                *mark |= whole && one.selection.has(&unit.element);
             }
         }
         marks

@@ -42,7 +42,7 @@ impl<'d> Room<'d, '_> {
         };
         facts.format = Format::Xades;
         if signed_properties_are_signed(&properties, digested, facts) {
-            said(&properties, facts);
+            said(&properties, signature, facts);
         } else {
             facts.certificate_reference = CertificateReference::Absent;
         }
@@ -143,7 +143,7 @@ fn signed_properties_are_signed(
 }
 
 /// What the signed properties say.
-fn said(properties: &Properties<'_>, facts: &mut SignatureFacts) {
+fn said(properties: &Properties<'_>, signature: &Signature<'_>, facts: &mut SignatureFacts) {
     facts.claimed_signing_time = properties.signing_time;
     facts.policy = properties.policy.as_ref().map(|policy| match policy {
         Policy::Implied => PolicyFacts { implied: true, ..PolicyFacts::default() },
@@ -155,23 +155,13 @@ fn said(properties: &Properties<'_>, facts: &mut SignatureFacts) {
     facts.place.clone_from(&properties.place);
     facts.commitments = properties.commitments.iter().map(|commitment| commitment.id.clone()).collect();
     for object in &properties.data_objects {
-        let known = facts_reference(object.reference.as_str(), properties);
+        let id = object.reference.strip_prefix('#');
+        let known = id.is_some() && signature.references.iter().any(|reference| reference.id.as_deref() == id);
         if !known {
             let text = format!("DataObjectFormat décrit « {} », qui n'est pas une référence", tidy(&object.reference));
             facts.faults.push(Fault::new(FaultKind::Note, text));
         }
     }
-}
-
-/// Whether a `#id` names a reference of the signature that has these properties.
-fn facts_reference(uri: &str, properties: &Properties<'_>) -> bool {
-    let Some(id) = uri.strip_prefix('#') else { return false };
-    let signature = properties.element.parent().and_then(|object| object.parent());
-    signature.is_some_and(|signature| {
-        signature
-            .descendants()
-            .any(|element| element.name() == "Reference" && element.attribute("Id").as_deref() == Some(id))
-    })
 }
 
 /// What the unsigned properties carry.

@@ -122,7 +122,7 @@ impl<'d> Room<'d, '_> {
             ReferenceKind::SignatureValue
         } else if signature.key_info.as_ref().is_some_and(|key_info| key_info.contains(&apex)) {
             ReferenceKind::KeyInfo
-        } else if signature.objects().any(|object| object == apex) {
+        } else if apex.is(DSIG_NS, "Object") && apex.parent() == Some(signature.element) {
             ReferenceKind::Object
         } else if apex.name() == "SignedProperties" && signature.element.contains(&apex) {
             ReferenceKind::SignedProperties
@@ -136,7 +136,8 @@ impl<'d> Room<'d, '_> {
         let manifest = self.subtree(&one.checked).filter(|apex| apex.is(DSIG_NS, "Manifest"));
         // The schema has it in a ds:Object of the signature; elsewhere, an application would read another one.
         let own = manifest.filter(|manifest| {
-            manifest.parent().is_some_and(|parent| signature.objects().any(|object| object == parent))
+            let object = manifest.parent().filter(|parent| parent.is(DSIG_NS, "Object"));
+            object.is_some_and(|object| object.parent() == Some(signature.element))
         });
         let Some(manifest) = own else {
             let text = "le manifeste signé n'est pas celui d'un ds:Object de la signature";

@@ -73,3 +73,43 @@ fn the_content_beside_is_what_a_reference_without_uri_means() {
     let alone = gather("parapheur/document_ooxml_xades.xml", None).unwrap();
     assert_eq!(alone.signatures[0].references[0].state, ReferenceState::Missing);
 }
+
+/// Documents made to take long: what is asked of them must not grow with the square of their length.
+#[test]
+fn documents_made_to_take_long_do_not() {
+    const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
+    let reference = |uri: &str, transform: &str| {
+        format!(
+            "<d:Reference URI='{uri}'><d:Transforms>{transform}</d:Transforms><d:DigestMethod Algorithm='http://www.w3.org/2001/04/xmlenc#sha256'/><d:DigestValue>AA==</d:DigestValue></d:Reference>"
+        )
+    };
+    let signature = |references: &str, more: &str| {
+        format!(
+            "<d:Signature><d:SignedInfo><d:CanonicalizationMethod Algorithm='http://www.w3.org/2001/10/xml-exc-c14n#'/><d:SignatureMethod Algorithm='http://www.w3.org/2001/04/xmldsig-more#rsa-sha256'/>{references}</d:SignedInfo><d:SignatureValue>AA==</d:SignatureValue>{more}</d:Signature>"
+        )
+    };
+    let xpath = "<d:Transform Algorithm='http://www.w3.org/TR/1999/REC-xpath-19991116'><d:XPath>not(ancestor-or-self::d:Signature)</d:XPath></d:Transform>";
+    let declarations = (0..3_000).map(|n| format!(" xmlns:n{n}='u{n}'")).collect::<Vec<_>>().concat();
+    let siblings = "<a/>".repeat(10_000);
+    let thousand = |uri: &str, transform: &str| reference(uri, transform).repeat(1000);
+    let wide = signature(&thousand("#x", ""), "");
+    let filtered = signature(&thousand("", &xpath.repeat(16)), "");
+    let objects = signature(&thousand("#x", ""), &"<d:Object/>".repeat(20_000));
+    let nothing = signature(
+        &thousand("", "<d:Transform Algorithm='http://www.w3.org/2000/09/xmldsig#enveloped-signature'/>"),
+        "",
+    );
+    for (what, xml) in [
+        ("references among many siblings", format!("<r xmlns:d='{DSIG}'>{siblings}<b Id='x'/>{wide}</r>")),
+        ("prefixes under a long tag", format!("<r xmlns:d='{DSIG}'{declarations}>{filtered}</r>")),
+        ("objects", format!("<r xmlns:d='{DSIG}'><b Id='x'/>{objects}</r>")),
+        ("the whole, a thousand times", format!("<r xmlns:d='{DSIG}'>{siblings}{nothing}</r>")),
+        ("signatures to leave out", format!("<r xmlns:d='{DSIG}'>{}{filtered}</r>", "<d:Signature/>".repeat(4_000))),
+    ] {
+        let start = std::time::Instant::now();
+        let facts = super::gather(&Input { name: None, bytes: xml.as_bytes(), contents: &[] });
+        assert!(!facts.signatures.is_empty());
+        // Without optimisation, on a busy machine; with the square of the length it would be hours.
+        assert!(start.elapsed().as_secs() < 30, "{what}: {:?} for {} bytes", start.elapsed(), xml.len());
+    }
+}
