@@ -52,7 +52,7 @@ fn a_list_is_read_with_its_history_and_its_qualifiers() {
     let read = read(list(6, &BASE64_STANDARD.encode(signer.der())).as_bytes()).unwrap();
     assert_eq!((read.territory.as_str(), read.operator.as_str(), read.sequence), ("FR", "Operator", 7));
     assert!(read.is_stale(datetime!(2026-06-02 00:00 UTC)) && !read.is_stale(datetime!(2026-05-31 00:00 UTC)));
-    assert_eq!(read.pointers[0].signers, [signer.clone()]);
+    assert_eq!(read.pointers[0].signers, std::slice::from_ref(&signer));
     assert_eq!(read.pointers[0].media_type, "application/vnd.etsi.tsl+xml");
     let service = &read.services[0];
     assert_eq!(service.provider, "Prov");

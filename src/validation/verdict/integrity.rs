@@ -25,6 +25,21 @@ pub(super) fn intact(signature: &SignatureFacts) -> Option<bool> {
     whole.then_some(true)
 }
 
+/// Whether a signature that is not whole still vouches for a document that is there: its value is right, and one of
+/// several documents is the one it signed.
+pub(super) fn holds_a_part(signature: &SignatureFacts) -> bool {
+    let held = |kinds: &[ReferenceKind]| {
+        signature
+            .references
+            .iter()
+            .any(|reference| kinds.contains(&reference.kind) && reference.state == ReferenceState::Intact)
+    };
+    // The message digest of a manifest is that of a list, not of a document.
+    signature.value == ValueState::Intact
+        && intact(signature).is_none()
+        && held(&[ReferenceKind::Document, ReferenceKind::ManifestEntry, ReferenceKind::Object])
+}
+
 /// Whether a time-stamp's token and imprint are right. A lone token without its content stands for itself.
 pub(super) fn timestamp_intact(timestamp: &TimestampFacts) -> Option<bool> {
     let malformed =

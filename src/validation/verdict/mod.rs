@@ -368,7 +368,8 @@ fn signer(certificate: &Certificate) -> Signer {
     }
 }
 
-/// What of the input is intact: every signature with its time-stamps and counter-signatures, and what stands outside.
+/// What of the input is intact: every signature with its time-stamps and counter-signatures, and what stands outside. A
+/// time-stamp over a signature that does not hold proves nothing of the document.
 /// Evidence records inside a signature add to it and take nothing away.
 fn integrity_of(
     facts: &Facts,
@@ -377,8 +378,8 @@ fn integrity_of(
     records: &[RecordVerdict],
 ) -> Integrity {
     let mut parts = Vec::new();
-    for signature in signatures {
-        collect(signature, &mut parts);
+    for (facts, signature) in facts.signatures.iter().zip(signatures) {
+        collect(facts, signature, &mut parts);
     }
     parts.extend(timestamps.iter().map(|stamp| stamp.cryptographically_intact));
     parts.extend(records.iter().map(|record| record.cryptographically_intact));
@@ -402,11 +403,15 @@ fn integrity_of(
     }
 }
 
-fn collect(signature: &SignatureVerdict, parts: &mut Vec<Option<bool>>) {
+fn collect(facts: &SignatureFacts, signature: &SignatureVerdict, parts: &mut Vec<Option<bool>>) {
     parts.push(signature.cryptographically_intact);
-    parts.extend(signature.timestamps.iter().map(|stamp| stamp.cryptographically_intact));
-    for counter in &signature.counter_signatures {
-        collect(counter, parts);
+    if signature.cryptographically_intact == Some(true) {
+        parts.extend(signature.timestamps.iter().map(|stamp| stamp.cryptographically_intact));
+    } else if integrity::holds_a_part(facts) {
+        parts.push(Some(true));
+    }
+    for (facts, counter) in facts.counter_signatures.iter().zip(&signature.counter_signatures) {
+        collect(facts, counter, parts);
     }
 }
 

@@ -43,7 +43,7 @@ fn below(issuer: &Authority, params: CertificateParams) -> Authority {
     Authority::signed_by(params, KeyPair::generate().unwrap(), issuer).unwrap()
 }
 
-fn leaf(issuer: &Authority, params: CertificateParams) -> Certificate {
+fn leaf(issuer: &Authority, params: &CertificateParams) -> Certificate {
     let key = KeyPair::generate().unwrap();
     Certificate::from_der(params.signed_by(&key, issuer).unwrap().der()).unwrap()
 }
@@ -91,7 +91,7 @@ fn a_path_goes_through_the_issuer_that_signed_among_several_of_one_name() {
     let root = root(|_| {});
     let middle = below(&root, authority("Intermédiaire", |_| {}));
     let twin = below(&root, authority("Intermédiaire", |_| {}));
-    let signer = leaf(&middle, params("Signataire"));
+    let signer = leaf(&middle, &params("Signataire"));
     let pool = [of(&twin), of(&middle)];
     let path = find(&signer, &pool, &[of(&root)], &wanted(Purpose::Signature)).unwrap();
     assert_eq!(path, [signer.clone(), of(&middle), of(&root)]);
@@ -106,12 +106,12 @@ fn dates_usages_and_lengths_are_kept() {
     let root = root(|_| {});
     let short = below(&root, authority("Courte", |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))));
     let deeper = below(&short, authority("Trop loin", |_| {}));
-    let signer = leaf(&deeper, params("Signataire"));
+    let signer = leaf(&deeper, &params("Signataire"));
     let failure = find(&signer, &[of(&deeper), of(&short)], &[of(&root)], &wanted(Purpose::Signature)).unwrap_err();
     assert!(matches!(&failure.error, PathError::Constraint(_, why) if why.contains("pathLen")), "{}", failure.error);
     assert_eq!(failure.path.len(), 4);
 
-    let signer = leaf(&root, params("Signataire"));
+    let signer = leaf(&root, &params("Signataire"));
     let late = Wanted { at: datetime!(2027-01-01 00:00:01 UTC), ..wanted(Purpose::Signature) };
     let failure = find(&signer, &[], &[of(&root)], &late).unwrap_err();
     assert_eq!((failure.error, failure.path.len()), (PathError::LeafNotValid(signer.subject().to_owned()), 2));
@@ -120,10 +120,10 @@ fn dates_usages_and_lengths_are_kept() {
     assert!(matches!(failure.error, PathError::Constraint(..)));
     let mut stamping = params("Horodateur");
     stamping.extended_key_usages = vec![ExtendedKeyUsagePurpose::TimeStamping];
-    assert!(find(&leaf(&root, stamping), &[], &[of(&root)], &wanted(Purpose::TimeStamping)).is_ok());
+    assert!(find(&leaf(&root, &stamping), &[], &[of(&root)], &wanted(Purpose::TimeStamping)).is_ok());
 
     let no_authority = Authority::signed_by(params("Pas une autorité"), KeyPair::generate().unwrap(), &root).unwrap();
-    let signer = leaf(&no_authority, params("Signataire"));
+    let signer = leaf(&no_authority, &params("Signataire"));
     let failure = find(&signer, &[of(&no_authority)], &[of(&root)], &wanted(Purpose::Signature)).unwrap_err();
     assert!(matches!(&failure.error, PathError::Constraint(_, why) if why.contains("basicConstraints")));
 }
@@ -135,7 +135,7 @@ fn an_unknown_critical_extension_makes_a_certificate_unusable() {
     let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99, 7], vec![5, 0]);
     extension.set_criticality(true);
     odd.custom_extensions = vec![extension];
-    let failure = find(&leaf(&root, odd), &[], &[of(&root)], &wanted(Purpose::Signature)).unwrap_err();
+    let failure = find(&leaf(&root, &odd), &[], &[of(&root)], &wanted(Purpose::Signature)).unwrap_err();
     assert!(matches!(&failure.error, PathError::Constraint(_, why) if why.contains("critique")));
 }
 
@@ -154,7 +154,7 @@ fn names_stay_within_constraints() {
     let with = |address: &str| {
         let mut params = params("Signataire");
         params.subject_alt_names = vec![SanType::Rfc822Name(address.try_into().unwrap())];
-        find(&leaf(&confined, params), &[of(&confined)], &[of(&root)], &wanted(Purpose::Signature))
+        find(&leaf(&confined, &params), &[of(&confined)], &[of(&root)], &wanted(Purpose::Signature))
     };
     assert!(with("agent@mairie.fr").is_ok());
     for outside in ["agent@ailleurs.fr", "maire@mairie.fr"] {
@@ -176,7 +176,7 @@ fn policies_are_followed_through_mappings() {
         }
         let list: Vec<_> = wanted_arcs.iter().map(|arc| policy(*arc)).collect();
         let wanted = Wanted { policies: &list, ..wanted(Purpose::Signature) };
-        find(&leaf(&strict, params), &[of(&strict)], &[of(&root)], &wanted).is_ok()
+        find(&leaf(&strict, &params), &[of(&strict)], &[of(&root)], &wanted).is_ok()
     };
     assert!(with(&[2], &[]), "mapped");
     assert!(with(&[2], &[1]), "named in the anchor's domain");
@@ -191,7 +191,7 @@ fn a_maze_costs_a_bounded_time() {
     let root = root(|_| {});
     let first = below(&root, authority("Dédale", |_| {}));
     let pool: Vec<_> = (0..200).map(|_| of(&below(&first, authority("Dédale", |_| {})))).collect();
-    let signer = leaf(&first, params("Signataire"));
+    let signer = leaf(&first, &params("Signataire"));
     let failure = find(&signer, &pool, &[of(&root)], &wanted(Purpose::Signature)).unwrap_err();
     assert!(matches!(failure.error, PathError::Signature(_) | PathError::TooComplex | PathError::NoAnchor(_)));
 }
@@ -201,7 +201,7 @@ fn a_list_says_who_is_revoked_and_only_its_issuer_is_heard() {
     let (root, other) = (root(|_| {}), root(|params| params.not_after = datetime!(2028-01-01 00:00 UTC)));
     let mut revoked = params("Révoqué");
     revoked.serial_number = Some(SerialNumber::from_slice(&[0x7a, 1]));
-    let (revoked, good) = (leaf(&root, revoked), leaf(&root, params("Bon")));
+    let (revoked, good) = (leaf(&root, &revoked), leaf(&root, &params("Bon")));
     let list = |authority: &Authority| {
         let entry = RevokedCertParams {
             serial_number: SerialNumber::from_slice(&[0x7a, 1]),
