@@ -9,8 +9,8 @@ use super::{Pdf, PdfError};
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
-/// Pairs of objects compared, at most.
-const MAX_PAIRS: usize = 2_000_000;
+/// Pairs of objects compared in one file, at most, however many revisions it has.
+pub const MAX_PAIRS: usize = 4_000_000;
 /// Pages of a document looked at.
 const MAX_PAGES: usize = 200_000;
 /// Details kept.
@@ -142,21 +142,18 @@ struct Walk<'w, 'a> {
     changes: Changes,
     seen: HashSet<(u32, u32, Area)>,
     pending: Vec<Pair>,
-    compared: usize,
 }
 
-/// Compares two revisions of one file, the older first.
-pub fn between(old: &Pdf<'_>, new: &Pdf<'_>) -> Result<Changes, PdfError> {
-    let mut walk =
-        Walk { old, new, changes: Changes::default(), seen: HashSet::new(), pending: Vec::new(), compared: 0 };
+/// Compares two revisions of one file, the older first. `pairs_left` begins at [`MAX_PAIRS`] and is shared by all the
+/// comparisons of a file.
+pub fn between(old: &Pdf<'_>, new: &Pdf<'_>, pairs_left: &mut usize) -> Result<Changes, PdfError> {
+    let mut walk = Walk { old, new, changes: Changes::default(), seen: HashSet::new(), pending: Vec::new() };
     walk.pages()?;
     let (before, after) = (old.catalog()?, new.catalog()?);
     walk.push(Area::Catalog, "catalogue", &before, &after);
     while let Some(pair) = walk.pending.pop() {
-        walk.compared += 1;
-        if walk.compared > MAX_PAIRS {
-            return Err(PdfError::Limit("objets comparés entre deux révisions"));
-        }
+        let left = pairs_left.checked_sub(1).ok_or(PdfError::Limit("objets comparés entre révisions"))?;
+        *pairs_left = left;
         walk.compare(&pair)?;
     }
     Ok(walk.changes)

@@ -185,6 +185,11 @@ impl<'a> Pdf<'a> {
         Ok(decoded)
     }
 
+    /// Octets parsed or decoded so far.
+    pub fn spent(&self) -> u64 {
+        self.work.get()
+    }
+
     fn spend(&self, octets: usize) -> Result<(), PdfError> {
         let spent = self.work.get().saturating_add(u64::try_from(octets).unwrap_or(u64::MAX));
         self.work.set(spent);

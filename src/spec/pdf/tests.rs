@@ -1,7 +1,7 @@
 //! Byte ranges and revisions of PDFs made here.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::change::{Changes, between};
+use super::change::{Changes, MAX_PAIRS, between};
 use super::signature::{RangeFault, find};
 use super::*;
 use crate::spec::pdf::maker::{PdfMaker, Seal};
@@ -15,7 +15,7 @@ fn signed() -> PdfMaker {
 
 fn later(made: &PdfMaker, end: usize) -> Changes {
     let (old, new) = (Pdf::open_revision(&made.bytes, end).unwrap(), Pdf::open(&made.bytes).unwrap());
-    between(&old, &new).unwrap()
+    between(&old, &new, &mut { MAX_PAIRS }).unwrap()
 }
 
 /// The only signature's range after a text of the file was replaced by another as long.
@@ -155,7 +155,7 @@ proptest! {
                 }
             }
             if let Ok(old) = Pdf::open_revision(&original, original.len()) {
-                let _ = between(&old, &pdf);
+                let _ = between(&old, &pdf, &mut { MAX_PAIRS });
             }
         }
     }

@@ -16,6 +16,8 @@ use std::collections::BTreeSet;
 
 /// Signature files of one container.
 const MAX_SIGNATURE_FILES: usize = 256;
+/// Octets digested for the signatures of one container that are over a file itself.
+const MAX_DIGESTED_BYTES: usize = 20 << 30;
 
 /// The facts of a container.
 pub fn gather(input: &Input<'_>) -> Facts {
@@ -37,7 +39,13 @@ pub fn gather(input: &Input<'_>) -> Facts {
     kind(&archive, &members, &mut facts);
     let manifests = manifests(&members, &mut facts);
     // Signatures first: container time-stamps and evidence records speak of them.
-    for member in members.of(Role::Cades).take(MAX_SIGNATURE_FILES) {
+    let largest = members.of(Role::Data).map(|member| member.bytes().len()).max().unwrap_or(0);
+    let most = MAX_SIGNATURE_FILES.min(MAX_DIGESTED_BYTES / largest.max(1));
+    if members.of(Role::Cades).count() > most {
+        let detail = format!("trop de fichiers de signature : seuls les {most} premiers sont lus");
+        facts.faults.push(Fault::new(FaultKind::Refused, detail));
+    }
+    for member in members.of(Role::Cades).take(most) {
         let place = sealed::Place { members: &members, manifests: &manifests, name: &member.name };
         facts.signatures.extend(sealed::cades(&place, member.bytes(), facts.signatures.len()));
     }

@@ -139,7 +139,9 @@ pub(super) fn read(
     let mut candidates = signed.candidates();
     candidates.extend(telling.certificates.iter().filter_map(|raw| CertificateFields::read(raw).ok()));
     let mut signatures = Vec::new();
-    for at in 0..signed.signers.len() {
+    // A token has one signer (RFC 3161 § 2.4.2); more are told, not checked.
+    let most = if telling.format == Some(Format::Rfc3161) { 1 } else { signed.signers.len() };
+    for at in 0..signed.signers.len().min(most) {
         let place = Place { signed, at, packaging, candidates: &candidates, telling };
         signatures.push(signer::facts(&place, digests.as_mut(), &material));
     }

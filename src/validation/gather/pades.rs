@@ -22,6 +22,9 @@ use crate::validation::facts::{
 };
 use revisions::Revisions;
 
+/// Octets digested for one file: twenty signatures over a gigabyte, and not a thousand.
+const MAX_DIGESTED_BYTES: u64 = 20 << 30;
+
 /// The facts of a PDF.
 pub fn gather(input: &Input<'_>) -> Facts {
     let mut facts = Facts { kind: InputKind::Pdf, ..Facts::default() };
@@ -41,7 +44,15 @@ pub fn gather(input: &Input<'_>) -> Facts {
     }
     let revisions = Revisions::of(input.bytes, pdf.as_ref(), &found.signatures);
     let mut stamped: Vec<(usize, usize)> = Vec::new();
+    let mut digested = 0_u64;
     for signature in &found.signatures {
+        let size = signature.range.as_ref().map_or(0, |covered| covered.before.len() + covered.after.len());
+        digested = digested.saturating_add(u64::try_from(size).unwrap_or(u64::MAX));
+        if digested > MAX_DIGESTED_BYTES {
+            let detail = format!("trop de signatures pour un fichier de {} octets", input.bytes.len());
+            facts.faults.push(Fault::new(FaultKind::Refused, detail));
+            break;
+        }
         let place = Place {
             bytes: input.bytes,
             signature,

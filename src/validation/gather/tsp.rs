@@ -133,8 +133,9 @@ pub(super) fn facts(der: &[u8], token: &Result<Token<'_>, TokenError>, about: Ab
         depth: about.depth,
     };
     let (signatures, _) = cades::read(&token.signed, CmsContent::Encapsulated, telling);
-    if signatures.len() != 1 {
-        let detail = format!("un jeton d'horodatage a un signataire, et un seul ; celui-ci en a {}", signatures.len());
+    let signers = token.signed.signers.len();
+    if signers != 1 {
+        let detail = format!("un jeton d'horodatage a un signataire, et un seul ; celui-ci en a {signers}");
         told.faults.push(Fault::new(FaultKind::Malformed, detail));
     }
     told.token = signatures.into_iter().next().map(Box::new);

@@ -10,6 +10,9 @@ use crate::spec::cms::oid;
 use crate::spec::crypto::{DigestAlgorithm, PublicKey, SignatureAlgorithm, SignatureForm, Unsupported, VerifyError};
 use std::collections::BTreeMap;
 
+/// Certificates tried for one signer: a name has few, and an attacker could offer hundreds.
+const MAX_TRIED: usize = 16;
+
 /// What is signed, in the pieces it stands in: a PDF's byte ranges are two.
 #[derive(Debug, Clone, Default)]
 pub struct Content<'a>(pub Vec<&'a [u8]>);
@@ -255,7 +258,7 @@ fn arithmetic<'s, 'c>(
         return (SignatureState::NoContent, certificates.iter().find(|c| signer.sid.names(c)));
     }
     let mut verdict = (SignatureState::NoCertificate, None);
-    for certificate in certificates.iter().filter(|certificate| signer.sid.names(certificate)) {
+    for certificate in certificates.iter().filter(|certificate| signer.sid.names(certificate)).take(MAX_TRIED) {
         match holds(signer, algorithm, message, certificate, remarks) {
             Ok(()) => return (SignatureState::Valid, Some(certificate)),
             Err(error) if verdict.1.is_none() => verdict = (state(error), Some(certificate)),
@@ -264,7 +267,7 @@ fn arithmetic<'s, 'c>(
     }
     if verdict.1.is_none() {
         // Named by a key identifier that the certificate lacks, or by a name encoded otherwise: the arithmetic decides.
-        for certificate in certificates {
+        for certificate in certificates.iter().take(MAX_TRIED) {
             if holds(signer, algorithm, message, certificate, remarks).is_ok() {
                 remarks.push(Remark::SignerIdDiffers);
                 return (SignatureState::Valid, Some(certificate));

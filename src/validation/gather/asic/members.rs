@@ -2,8 +2,11 @@
 
 use crate::spec::asic::Role;
 use crate::spec::asic::zip::{Archive, ZipError};
+use crate::spec::crypto::{DigestAlgorithm, Unsupported};
 use crate::validation::facts::{Coverage, CoverageKind};
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// One member, expanded.
 pub(super) struct Member<'a> {
@@ -12,8 +15,13 @@ pub(super) struct Member<'a> {
     content: Cow<'a, [u8]>,
 }
 
-/// The members, in the order of the directory.
-pub(super) struct Members<'a>(Vec<Member<'a>>);
+type Digested = Result<Vec<u8>, Unsupported>;
+
+/// The members, in the order of the directory, and the digests of them already computed.
+pub(super) struct Members<'a> {
+    list: Vec<Member<'a>>,
+    digests: RefCell<HashMap<(String, DigestAlgorithm), Digested>>,
+}
 
 impl Member<'_> {
     pub(super) fn bytes(&self) -> &[u8] {
@@ -28,19 +36,26 @@ impl<'a> Members<'a> {
         let read = files.map(|member| {
             Ok(Member { name: member.name.clone(), role: Role::of(&member.name), content: member.read()? })
         });
-        Ok(Self(read.collect::<Result<_, ZipError>>()?))
+        Ok(Self { list: read.collect::<Result<_, ZipError>>()?, digests: RefCell::default() })
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Member<'a>> {
-        self.0.iter()
+        self.list.iter()
     }
 
     pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Member<'a>> {
-        self.0.iter().filter(move |member| member.role == role)
+        self.list.iter().filter(move |member| member.role == role)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|member| member.name == name).map(|member| &*member.content)
+        self.list.iter().find(|member| member.name == name).map(|member| &*member.content)
+    }
+
+    /// The digest of a member, computed once however many manifests list it; `None` when there is no such member.
+    pub(super) fn digest(&self, name: &str, algorithm: DigestAlgorithm) -> Option<Digested> {
+        let content = self.get(name)?;
+        let mut known = self.digests.borrow_mut();
+        Some(known.entry((name.to_owned(), algorithm)).or_insert_with(|| algorithm.digest(content)).clone())
     }
 
     /// The beginning of a member as text, control characters removed.

@@ -79,14 +79,12 @@ pub(super) fn cades(place: &Place<'_, '_>, bytes: &[u8], before: usize) -> Vec<S
 fn references(manifest: &Manifest, members: &Members<'_>) -> Vec<ReferenceFacts> {
     let entries = manifest.entries.iter().take(MAX_REFERENCES).map(|entry| {
         let name = member_name(&entry.uri);
-        let state = match (members.get(&name), entry.digest) {
+        let state = match (members.get(&name), entry.digest.and_then(|digest| members.digest(&name, digest))) {
             (None, _) => ReferenceState::Missing,
             (Some(_), None) => ReferenceState::Unsupported(entry.digest_uri.clone()),
-            (Some(content), Some(digest)) => match digest.digest(content) {
-                Ok(computed) if computed == entry.value => ReferenceState::Intact,
-                Ok(_) => ReferenceState::Broken,
-                Err(unsupported) => ReferenceState::Unsupported(unsupported.0),
-            },
+            (Some(_), Some(Ok(computed))) if computed == entry.value => ReferenceState::Intact,
+            (Some(_), Some(Ok(_))) => ReferenceState::Broken,
+            (Some(_), Some(Err(unsupported))) => ReferenceState::Unsupported(unsupported.0),
         };
         ReferenceFacts {
             uri: Some(entry.uri.clone()),

@@ -14,7 +14,7 @@ use crate::validation::facts::{
 
 /// Signatures over signatures over signatures: how deep they are followed.
 const MAX_DEPTH: usize = 4;
-/// Counter-signatures told of one signature.
+/// Counter-signatures told of one signature, those over them included.
 const MAX_COUNTER_SIGNATURES: usize = 64;
 
 /// One signer, and what stands around it.
@@ -67,7 +67,9 @@ pub(super) fn facts(
         let mut around = Around { signed, signer, content: content.as_deref_mut() };
         facts.timestamps = timestamps(&mut around, &facts.id, place.telling.depth);
         facts.evidence_records = evidence_records(signed, signer, content.as_deref(), &facts.id);
-        facts.counter_signatures = counter_signatures(signer, place.candidates, &facts.id, place.telling.depth + 1);
+        let mut left = MAX_COUNTER_SIGNATURES;
+        facts.counter_signatures =
+            counter_signatures(signer, place.candidates, &facts.id, place.telling.depth + 1, &mut left);
     }
     facts
 }
@@ -275,12 +277,17 @@ fn counter_signatures(
     candidates: &[CertificateFields<'_>],
     id: &str,
     depth: usize,
+    left: &mut usize,
 ) -> Vec<SignatureFacts> {
     if depth > MAX_DEPTH {
         return Vec::new();
     }
     let mut facts = Vec::new();
-    for (at, counter) in signer.counter_signatures().take(MAX_COUNTER_SIGNATURES).enumerate() {
+    for (at, counter) in signer.counter_signatures().enumerate() {
+        if *left == 0 {
+            break;
+        }
+        *left -= 1;
         let id = format!("{id}-C{}", at + 1);
         let mut told = match counter {
             Err(error) => SignatureFacts {
@@ -295,7 +302,7 @@ fn counter_signatures(
                 let state = value(&counter, &found);
                 let mut told = describe(&counter, &found, id, ReferenceKind::SignatureValue, state);
                 add(&mut told.material, &long_term::long_term(&counter));
-                told.counter_signatures = counter_signatures(&counter, candidates, &told.id, depth + 1);
+                told.counter_signatures = counter_signatures(&counter, candidates, &told.id, depth + 1, left);
                 told.timestamps = signature_timestamps(&counter, &told.id, depth);
                 told
             }

@@ -7,6 +7,9 @@ use crate::spec::pdf::{Pdf, PdfError};
 use crate::validation::facts::{Coverage, CoverageKind, Fault, FaultKind};
 use std::collections::BTreeMap;
 
+/// Octets read for all comparisons of a file, per octet of the file, and what is added for small files.
+const WORK_PER_BYTE: u64 = 4;
+const WORK_BASE: u64 = 256 * 1024 * 1024;
 /// Boundaries compared one with the next: beyond, only the first and the last are.
 const MAX_STEPS: usize = 128;
 
@@ -167,20 +170,22 @@ fn steps(bytes: &[u8], last: &Pdf<'_>, ends: &[usize], updated: bool) -> Vec<Res
         return vec![Err(PdfError::Limit("nombre de révisions signées")); ends.len()];
     }
     let mut steps = Vec::new();
+    let (mut pairs_left, mut spent) = (change::MAX_PAIRS, 0);
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let mut older = Pdf::open_revision(bytes, *first);
     for (at, _) in ends.iter().enumerate() {
-        let newer = ends.get(at + 1).map(|end| Pdf::open_revision(bytes, *end));
-        let is_last = newer.is_none();
-        let step = match (&older, newer.as_ref()) {
-            (Ok(_), None) if !updated => Ok(Changes::default()),
-            (Ok(older), None) => change::between(older, last),
-            (Ok(older), Some(Ok(newer))) => change::between(older, newer),
-            (Err(error), _) | (_, Some(Err(error))) => Err(error.clone()),
-        };
-        steps.push(step);
-        if is_last {
-            break;
+        if spent > size.saturating_mul(WORK_PER_BYTE).saturating_add(WORK_BASE) {
+            steps.push(Err(PdfError::Limit("comparaison des révisions")));
+            continue;
         }
+        let newer = ends.get(at + 1).map(|end| Pdf::open_revision(bytes, *end));
+        steps.push(match (&older, newer.as_ref()) {
+            (Ok(_), None) if !updated => Ok(Changes::default()),
+            (Ok(older), None) => change::between(older, last, &mut pairs_left),
+            (Ok(older), Some(Ok(newer))) => change::between(older, newer, &mut pairs_left),
+            (Err(error), _) | (_, Some(Err(error))) => Err(error.clone()),
+        });
+        spent += older.as_ref().map_or(0, Pdf::spent);
         if let Some(newer) = newer {
             older = newer;
         }
