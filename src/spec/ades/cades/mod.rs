@@ -16,3 +16,6 @@ mod stamps;
 pub use long_term::LongTerm;
 pub use properties::{Policy, SignedProperties};
 pub use stamps::{Around, Imprint, Stamp, Stamped, content_of, index_error, stamps};
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,59 @@ fn a_signature_over_attributes_is_not_one_over_their_bytes() {
 }
 
 #[test]
+fn a_structure_that_contradicts_itself_is_not_intact() {
+    let signed = SignedData::parse(RSA).unwrap();
+    let candidates = signed.candidates();
+    // SHA-512 announced where the signature says RSA with SHA-256.
+    let mut other = signed.signers[0].clone();
+    let combined = encode(0x30, &[&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11], &[5, 0]]);
+    other.algorithm = AlgorithmId::read(&mut Reader::new(&combined)).unwrap();
+    let announced = encode(0x30, &[&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3]]);
+    other.digest = AlgorithmId::read(&mut Reader::new(&announced)).unwrap();
+    let mut digests = Digests::new(Content::whole(MESSAGE));
+    let found = check(&other, Some(signed.content_type), Some(&mut digests), &candidates);
+    assert!(found.says(Remark::DigestAlgorithmDiffers) && found.intact() == Some(false), "{found:?}");
+    // CMSAlgorithmProtection that names the algorithms used, and one that names others.
+    let signer = &signed.signers[0];
+    for (digest, agrees) in [(signer.digest.raw, true), (announced.as_slice(), false)] {
+        let algorithm = encode(0xa1, &[Element::only(signer.algorithm.raw).unwrap().value]);
+        let value = encode(0x30, &[digest, &algorithm]);
+        let kind = crate::spec::cms::asn1::oid(&oid::ALGORITHM_PROTECTION);
+        let attribute = encode(0x30, &[&kind, &encode(0x31, &[&value])]);
+        let attributes = signer.signed.as_ref().unwrap().element.value;
+        let raw = encode(0xa0, &[attributes, &attribute]);
+        let sid = signer.sid_raw;
+        let parts = [signer.version_raw, sid, signer.digest.raw, &raw, signer.algorithm.raw, signer.signature_raw];
+        let whole = encode(0x30, &parts);
+        let changed = SignerInfo::read(&Element::only(&whole).unwrap()).unwrap();
+        let found = check(&changed, Some(signed.content_type), Some(&mut digests), &candidates);
+        assert_eq!(found.says(Remark::AlgorithmProtectionFails), !agrees);
+    }
+    // Another content type than the one signed.
+    let found = check(signer, Some(&[42]), Some(&mut digests), &candidates);
+    assert!(found.says(Remark::ContentTypeDiffers) && found.intact() == Some(false));
+}
+
+#[test]
+fn attributes_sent_unsorted_are_verified_as_they_were_sent() {
+    let signed = SignedData::parse(RSA).unwrap();
+    let attributes = signed.signers[0].signed.as_ref().unwrap();
+    let mut reversed: Vec<&[u8]> = attributes.entries.iter().map(|entry| entry.raw).collect();
+    reversed.reverse();
+    let raw = encode(0xa0, &reversed);
+    let signer = &signed.signers[0];
+    let parts = [signer.version_raw, signer.sid_raw, signer.digest.raw, &raw, signer.algorithm.raw];
+    let whole = encode(0x30, &[&parts.concat(), signer.signature_raw]);
+    let changed = SignerInfo::read(&Element::only(&whole).unwrap()).unwrap();
+    let candidates = changed.signed.as_ref().unwrap().to_be_signed();
+    // First what was sent, then its DER, which is what openssl had signed.
+    assert_eq!((candidates.len(), &candidates[0][1..]), (2, &raw[1..]));
+    let mut digests = Digests::new(Content::whole(MESSAGE));
+    let found = check(&changed, Some(signed.content_type), Some(&mut digests), &signed.candidates());
+    assert_eq!(found.intact(), Some(true), "{found:?}");
+}
+
+#[test]
 fn counts_are_bounded() {
     let attribute = encode(0x30, &[&[6, 1, 42], &encode(0x31, &[&[5, 0]])]);
     let many = encode(0xa0, &vec![attribute.as_slice(); MAX_ATTRIBUTES + 1]);

@@ -100,6 +100,44 @@ fn a_range_that_leaves_out_something_else_is_never_intact() {
 }
 
 #[test]
+fn the_oldest_form_signs_the_digest_of_the_range() {
+    let seal = Seal { sub_filter: "adbe.pkcs7.sha1", room: 2048, ..Seal::default() };
+    for (good, state) in [(true, ReferenceState::Intact), (false, ReferenceState::Broken)] {
+        let mut made = PdfMaker::new();
+        made.sign(&seal, |covered| {
+            let covered = if good { covered } else { b"autre chose" };
+            let digest = crate::spec::crypto::DigestAlgorithm::Sha1.digest(covered).unwrap();
+            SIGNER.sign(&oid::DATA, &digest, None, Certificates::Included).unwrap()
+        });
+        let found = facts(&made.bytes);
+        let signature = &found.signatures[0];
+        assert_eq!((signature.format, &signature.value), (Format::PdfPkcs7, &ValueState::Intact));
+        assert_eq!(signature.references[1].state, state);
+    }
+}
+
+#[test]
+fn a_content_hidden_in_the_cms_is_not_the_document() {
+    // An attached signature over something else, where a detached one belongs.
+    let mut made = PdfMaker::new();
+    made.sign(&Seal { room: 2048, ..Seal::default() }, |_| {
+        SIGNER.sign(&oid::DATA, b"un autre document", None, Certificates::Included).unwrap()
+    });
+    assert_eq!(facts(&made.bytes).signatures[0].references[0].state, ReferenceState::Broken);
+}
+
+#[test]
+fn an_encrypted_file_says_so() {
+    let made = signed();
+    let at = memchr::memmem::rfind(&made.bytes, b"/Root 1 0 R").unwrap();
+    let mut bytes = made.bytes;
+    bytes.splice(at..at, *b"/Encrypt 99 0 R ");
+    let found = facts(&bytes);
+    assert!(found.faults.iter().any(|fault| fault.detail.contains("chiffr")), "{:?}", found.faults);
+    assert_eq!(found.signatures.len(), 1);
+}
+
+#[test]
 fn a_document_time_stamp_is_one() {
     let token = include_bytes!("../../../../tests/fuzz/corpus/tsp/openssl-ec-token.der");
     let mut made = signed();
