@@ -11,6 +11,9 @@
 mod read;
 pub mod timestamp;
 
+#[cfg(test)]
+mod tests;
+
 pub use read::{CertificateId, Commitment, DataObject, Policy};
 pub use timestamp::{Kind, Timestamp};
 
