@@ -162,6 +162,21 @@ fn an_object_a_manifest_and_content_beside() {
 }
 
 #[test]
+fn a_bare_key_checks_the_value_and_names_nobody() {
+    if !require_tool("xmlsec1") || !require_tool("openssl") {
+        return;
+    }
+    let folder = keys();
+    let one = reference("", &transform(ENVELOPED), "http://www.w3.org/2001/04/xmlenc#sha256");
+    let rsa = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+    let template = template(C14N[0], rsa, &one, "").replace("<ds:X509Data/>", "<ds:KeyValue/>");
+    let signed = sign(folder.path(), "rsa", &pes(&template, ""));
+    let facts = facts(&signed, &[]);
+    assert!(is_intact(&facts.signatures[0]), "{:?}", facts.signatures[0]);
+    assert_eq!(facts.signatures[0].signing_certificate, None);
+}
+
+#[test]
 fn a_change_to_what_is_covered_shows_and_one_outside_does_not() {
     if !require_tool("xmlsec1") || !require_tool("openssl") {
         return;
