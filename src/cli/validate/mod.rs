@@ -1,6 +1,7 @@
 //! `archiland validate`: what the signatures of a file are worth.
 
 mod conformance;
+mod fetch;
 
 use super::{Ending, Outcome, Unusable, terminal};
 use crate::clock;
@@ -21,7 +22,7 @@ const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Valider les signatures d'un fichier (XAdES, CAdES, PAdES, ASiC, horodatages, preuves).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Ne contacte personne. Le rapport dit, pour chaque signature, ce qu'elle couvre, qui a signé et si elle tient
+Ne contacte personne, sauf les hôtes nommés par --fetch. Le rapport dit, pour chaque signature, ce qu'elle couvre, qui a signé et si elle tient
 (ETSI EN 319 102-1). --integrity-only laisse de côté chaînes de certificats, révocations et dates d'algorithmes.
 
 Codes de retour : 0 valide ; 1 non valide ; 2 indéterminé ; 3 aucune signature ; 4 entrée inutilisable.")]
@@ -47,6 +48,9 @@ pub(super) struct Args {
     /// Rapport simple, verdict JSON, rapport ETSI TS 119 102-2, rapport détaillé ou diagnostic.
     #[arg(long, value_name = "FORME", value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Hôtes chez qui chercher listes de révocation et réponses OCSP (sans lui, aucun) ; gardées dans --certs.
+    #[arg(long, value_name = "HÔTE", num_args = 1.., conflicts_with_all = ["integrity_only", "conformance"])]
+    fetch: Vec<String>,
     /// L'arithmétique et la couverture seulement.
     #[arg(long)]
     integrity_only: bool,
@@ -85,15 +89,15 @@ impl Args {
 
     fn answer(&self) -> Result<Ending, Unusable> {
         let policy = read_policy(self.policy.as_deref())?;
-        let trust = read_trust(self.certs.as_deref())?;
-        let context = Context {
-            policy: &policy,
-            trust: &trust,
-            at: instant(self.at.as_deref())?.unwrap_or_else(|| clock::system().now()),
-            existence: instant(self.existed.as_deref())?,
-            integrity_only: self.integrity_only,
-        };
+        let mut trust = read_trust(self.certs.as_deref())?;
+        for refused in &trust.refused {
+            terminal::note(refused);
+        }
+        let at = instant(self.at.as_deref())?.unwrap_or_else(|| clock::system().now());
+        let existence = instant(self.existed.as_deref())?;
+        let integrity_only = self.integrity_only;
         if let Some(list) = &self.conformance {
+            let context = Context { policy: &policy, trust: &trust, at, existence, integrity_only };
             return conformance::run(list, self.write.as_deref(), &context);
         }
         let Some(file) = &self.file else { return Err(Unusable("aucun fichier".into())) };
@@ -102,6 +106,12 @@ impl Args {
             self.content.iter().map(|path| Ok((name(path), read(path)?))).collect::<Result<Vec<_>, Unusable>>()?;
         let contents: Vec<_> = contents.iter().map(|(name, bytes)| Content { name, bytes }).collect();
         let facts = validation::gather(&Input { name: Some(&name(file)), bytes: &bytes, contents: &contents });
+        if !self.fetch.is_empty() {
+            for failed in fetch::run(&facts, &self.fetch, &mut trust, self.certs.as_deref())? {
+                terminal::note(&failed);
+            }
+        }
+        let context = Context { policy: &policy, trust: &trust, at, existence, integrity_only };
         let verdict = judge(&facts, &context);
         self.tell(file, &facts, &verdict)?;
         // Nothing to read, or no signature where one was announced.
