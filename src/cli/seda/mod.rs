@@ -2,6 +2,7 @@
 
 mod check;
 mod conformance;
+mod convert;
 
 use super::Outcome;
 use crate::transfer::referentials::Referentials;
@@ -17,6 +18,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     Check(check::Args),
+    Convert(convert::Args),
     Conformance(conformance::Args),
 }
 
@@ -24,6 +26,7 @@ impl Args {
     pub(super) fn run(self) -> Outcome {
         match self.what {
             What::Check(args) => args.run(),
+            What::Convert(args) => args.run(),
             What::Conformance(args) => args.run(),
         }
     }

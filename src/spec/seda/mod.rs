@@ -10,8 +10,10 @@ pub mod manifest;
 mod model;
 mod read;
 mod texts;
+mod tree;
 mod validate;
 mod version;
+pub mod write;
 pub mod xml;
 
 pub use check::{Checked, validate};

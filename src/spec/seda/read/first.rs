@@ -406,7 +406,7 @@ impl First {
 }
 
 /// The level of 2.x for one of 0.2 or 1.0: the same words, with capitals.
-pub(crate) fn level(value: &str) -> &str {
+pub(in crate::spec::seda) fn level(value: &str) -> &str {
     match value {
         "class" => "Class",
         "collection" => "Collection",

@@ -7,6 +7,7 @@ use super::check::{Checked, Gate};
 use super::manifest::{Extent, Manifest};
 use super::xml::{self, Element, Handler, Limits, Position, Stop, XmlError};
 use first::First;
+pub(super) use first::level;
 use second::Second;
 use std::io::Read;
 
