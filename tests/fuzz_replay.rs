@@ -23,6 +23,8 @@ const TARGETS: &[Target] = &[
     ("ers", targets::ers),
     ("receipt", targets::receipt),
     ("xml", targets::xml),
+    ("seda_manifest", targets::seda_manifest),
+    ("sip", targets::sip),
     ("xmldsig", targets::xmldsig),
     ("certificate", targets::certificate),
     ("crl", targets::crl),

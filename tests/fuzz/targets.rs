@@ -9,6 +9,7 @@ use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
 use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode, verify_xml};
+use archiland::spec::seda::{self, Bounds, Mode};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::note::{Note, NoteSigner, VerifierKey};
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
@@ -23,6 +24,8 @@ use archiland::spec::x509::path::{Purpose, Wanted, find};
 use archiland::spec::xml::c14n::{Method, Rules, to_vec};
 use archiland::spec::xml::{Document, Element, Limits, Selection};
 use archiland::store::Pack;
+use archiland::transfer::check::{Options, check};
+use archiland::transfer::event::EVENTS_KEPT_MAX;
 use archiland::validation::gather::xades;
 use archiland::validation::indication::Indication;
 use archiland::validation::policy::SignaturePolicy;
@@ -399,4 +402,30 @@ pub(crate) fn asic(data: &[u8]) {
     }
     let _ = Manifest::parse(data);
     facts(data);
+}
+
+/// A manifest is read within bounds; strict finds at least what lenient does; a converted one is well-formed.
+pub(crate) fn seda_manifest(data: &[u8]) {
+    let bounds = Bounds { units_max: 1_000, ..Bounds::default() };
+    let Ok(message) = seda::read(data, &bounds) else { return };
+    let findings = &message.checked.findings;
+    assert!(findings.faults(Mode::Strict) >= findings.faults(Mode::Lenient));
+    assert!(message.manifest.units.len() <= bounds.units_max);
+    if let Ok(converted) = seda::write::convert(data, seda::Version::V2_2, &bounds.xml) {
+        assert!(seda::validate(converted.manifest.as_bytes(), &bounds.xml).is_ok());
+    }
+}
+
+/// A package is checked without harm, whatever its container: names stay names, events stay bounded.
+pub(crate) fn sip(data: &[u8]) {
+    let name = format!("archiland-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, data).expect("a scratch file");
+    let checked = check(&path, &Options::default());
+    std::fs::remove_file(&path).expect("the scratch file");
+    let Ok(checked) = checked else { return };
+    assert!(checked.report.events.len() <= EVENTS_KEPT_MAX + 1);
+    for member in checked.container.iter().flat_map(|container| &container.members) {
+        assert!(!member.name.starts_with('/') && member.name.split('/').all(|part| part != ".."));
+    }
 }

@@ -1,5 +1,7 @@
 //! A document being written.
 
+use std::fmt::Write as _;
+
 /// XML in the making; elements are closed in the order they were opened.
 #[derive(Debug)]
 pub(super) struct Xml {
@@ -83,7 +85,7 @@ fn escape(out: &mut String, text: &str, attribute: bool) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' if attribute => out.push_str("&quot;"),
-            '\n' | '\t' | '\r' if attribute => out.push_str(&format!("&#{};", u32::from(c))),
+            '\n' | '\t' | '\r' if attribute => _ = write!(out, "&#{};", u32::from(c)),
             '\r' => out.push_str("&#13;"),
             '\n' | '\t' | ' '..='\u{FFFD}' | '\u{10000}'.. => out.push(c),
             _ => out.push('\u{FFFD}'),
