@@ -2,6 +2,7 @@
 //! ways, are put to both. Needs `xmllint` and the schemas and packages of `../shared/data`; skipped where they are not.
 #![allow(clippy::expect_used, clippy::print_stderr)]
 
+use archiland::spec::seda::write::{Event, Kind, Outgoing, Party, UnitId, write};
 use archiland::spec::seda::{Version, validate, xml::Limits};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,6 +53,59 @@ fn strict_is_the_official_schema() {
     eprintln!("{compared} manifests compared");
     assert!(compared > 1000, "too few manifests in {}", shared.display());
     assert!(faults.is_empty(), "{} verdicts differ:\n{faults}", faults.lines().count());
+}
+
+#[test]
+fn messages_we_write_are_valid_by_the_official_schema() {
+    let Some(shared) = shared() else { return };
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let date = String::from("2026-11-24T00:00:00Z");
+    let message = Outgoing {
+        comment: Some("Versement & reprise".into()),
+        date: date.clone(),
+        identifier: "R-1".into(),
+        agreement: Some("IC-000001".into()),
+        units: vec![UnitId { id: "ID1".into(), system_id: "ark:/12345/lot1-x".into() }],
+        reply_code: Some("000".into()),
+        events: vec![Event {
+            code: "CHECK_SEDA".into(),
+            date: date.clone(),
+            outcome: "OK".into(),
+            detail: "CHECK_SEDA.OK".into(),
+            message: "bordereau conforme".into(),
+        }],
+        request: "M-1".into(),
+        grant_date: Some(date),
+        authorization: Some("V-1".into()),
+        unit_identifiers: vec!["ark:/12345/lot1-x".into()],
+        reason: Some(("destruction".into(), "2026-11-24".into())),
+        archives: Party { identifier: "AD40".into() },
+        other: Party { identifier: "MAIRIE".into() },
+        ..Outgoing::default()
+    };
+    for version in Version::ALL {
+        let mut files = Vec::new();
+        for kind in [
+            Kind::Acknowledgement,
+            Kind::ArchiveTransferReply,
+            Kind::ArchiveDeliveryRequestReply,
+            Kind::ArchiveRestitutionRequest,
+            Kind::ArchiveRestitutionRequestReply,
+            Kind::ArchiveModificationNotification,
+            Kind::ArchiveDestructionNotification,
+            Kind::AuthorizationControlAuthorityRequest,
+            Kind::AuthorizationControlAuthorityRequestReply,
+        ] {
+            if let Some(text) = write(kind, version, &message) {
+                let file = scratch.path().join(format!("{version}-{}.xml", kind.root()));
+                std::fs::write(&file, text).expect("a written message");
+                files.push(file);
+            }
+        }
+        let verdicts = xmllint(&shared, &schema(&shared, version.number()), &files);
+        let refused: Vec<_> = verdicts.iter().filter(|(_, valid)| !**valid).map(|(file, _)| file).collect();
+        assert!(!files.is_empty() && refused.is_empty(), "{version}: {refused:?}");
+    }
 }
 
 /// What libxml2 does not look at: references to identifiers that are not there, an identifier twice when one of them is
