@@ -209,3 +209,6 @@ fn key_octets(certificate: &Certificate) -> Option<&[u8]> {
     fields.any().ok()?;
     fields.bit_string("").ok()
 }
+
+#[cfg(test)]
+mod tests;
