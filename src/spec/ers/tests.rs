@@ -210,11 +210,12 @@ fn xml_archived(order: usize, tree: &HashTree, group: usize, token: &[u8]) -> St
         list.iter().map(value).collect()
     };
     let lists = tree.reduced(group).unwrap();
-    let lists: String = lists
+    let lists: Vec<String> = lists
         .iter()
         .zip(1..)
         .map(|(values, order)| format!("<Sequence Order=\"{order}\">{}</Sequence>", list(values)))
         .collect();
+    let lists = lists.concat();
     let lists = if lists.is_empty() { lists } else { format!("<HashTree>{lists}</HashTree>") };
     format!("<ArchiveTimeStamp Order=\"{order}\">{lists}{}</ArchiveTimeStamp>", xml_stamp("", token))
 }
