@@ -21,8 +21,14 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Documents of one deposit looked at together, in bytes. Beyond, they are archived without being validated.
-const BYTES_MAX: usize = 256 << 20;
+/// Documents of one deposit looked at together, in bytes: the largest PES that Hélios takes, and a little. Beyond, they
+/// are archived without being validated.
+const BYTES_MAX: usize = 129 << 20;
+/// What is kept of a file that carries no signature as far as its first bytes tell (it may be what another one signs),
+/// or of a container.
+const OTHER_BYTES_MAX: usize = 64 << 20;
+/// The first bytes by which a file's kind is told.
+const HEAD_BYTES: usize = 8 * 1024;
 /// What is kept without being counted against the common memory: the deposit's own small payloads are.
 const UNCOUNTED_BYTES: usize = 1 << 20;
 /// ETSI reports archived with one deposit.
@@ -31,12 +37,21 @@ const REPORTS_MAX: usize = 4;
 /// The documents of a deposit, as far as signatures are concerned.
 pub(super) struct Collected {
     requirement: Requirement,
-    files: Vec<(String, Vec<Bytes>)>,
+    files: Vec<Kept>,
     bytes: usize,
     counted_kib: u32,
     held: Option<OwnedSemaphorePermit>,
     /// More than can be looked at.
     beyond: bool,
+}
+
+/// The bytes of one file, unless they became too many.
+#[derive(Default)]
+struct Kept {
+    name: String,
+    chunks: Vec<Bytes>,
+    bytes: usize,
+    left_out: bool,
 }
 
 /// What became of the signatures.
@@ -61,7 +76,7 @@ impl Collected {
     /// A file begins.
     pub(super) fn begin(&mut self, name: &str) {
         if self.requirement != Requirement::None {
-            self.files.push((name.to_owned(), Vec::new()));
+            self.files.push(Kept { name: name.to_owned(), ..Kept::default() });
         }
     }
 
@@ -70,22 +85,42 @@ impl Collected {
         if self.beyond || self.requirement == Requirement::None {
             return;
         }
+        let Some(file) = self.files.last_mut().filter(|file| !file.left_out) else { return };
+        file.bytes = file.bytes.saturating_add(data.len());
         self.bytes = self.bytes.saturating_add(data.len());
+        if file.bytes > OTHER_BYTES_MAX && !file.may_be_large() {
+            return self.leave_out();
+        }
+        file.chunks.push(data.clone());
         if self.bytes > BYTES_MAX || !self.count(app) {
             self.give_up();
-        } else if let Some((_, chunks)) = self.files.last_mut() {
-            chunks.push(data.clone());
+        }
+    }
+
+    /// Does without the file begun last. A container may be signed: the deposit is then not wholly looked at.
+    fn leave_out(&mut self) {
+        let Some(file) = self.files.last_mut() else { return };
+        self.beyond = file.kind() != InputKind::Unknown;
+        self.bytes -= file.bytes;
+        *file = Kept { name: std::mem::take(&mut file.name), left_out: true, ..Kept::default() };
+        let needed_kib = counted_kib(self.bytes);
+        if let Some(held) = &mut self.held {
+            drop(held.split(self.counted_kib.saturating_sub(needed_kib) as usize));
+        }
+        self.counted_kib = self.counted_kib.min(needed_kib);
+        if self.beyond {
+            self.give_up();
         }
     }
 
     fn give_up(&mut self) {
         self.beyond = true;
         self.held = None;
-        self.files.iter_mut().for_each(|(_, chunks)| chunks.clear());
+        self.files.clear();
     }
 
     fn count(&mut self, app: &Services) -> bool {
-        let needed_kib = u32::try_from(self.bytes.saturating_sub(UNCOUNTED_BYTES).div_ceil(1024)).unwrap_or(u32::MAX);
+        let needed_kib = counted_kib(self.bytes);
         let more = needed_kib.saturating_sub(self.counted_kib);
         if more == 0 {
             return true;
@@ -111,7 +146,8 @@ impl Collected {
                 _ => Ok(None),
             };
         }
-        let files: Vec<_> = self.files.into_iter().map(|(name, chunks)| (name, joined(chunks))).collect();
+        let files = self.files.into_iter().filter(|file| !file.left_out);
+        let files: Vec<_> = files.map(|file| (file.name, joined(file.chunks, file.bytes))).collect();
         if !files.iter().any(|(_, bytes)| may_be_signed(bytes)) {
             return match requirement {
                 Requirement::Require => Err(refusal("aucune signature trouvée".into())),
@@ -135,10 +171,37 @@ fn refusal(detail: String) -> Halt {
     Reason::Signature { detail }.into()
 }
 
-fn joined(chunks: Vec<Bytes>) -> Bytes {
+impl Kept {
+    fn kind(&self) -> InputKind {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        for chunk in &self.chunks {
+            let room = HEAD_BYTES - head.len();
+            head.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+        format::detect(&head)
+    }
+
+    fn may_be_large(&self) -> bool {
+        !matches!(self.kind(), InputKind::Unknown | InputKind::Asic)
+    }
+}
+
+/// What `bytes` count against the common memory.
+fn counted_kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.saturating_sub(UNCOUNTED_BYTES).div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
+/// One piece of memory; each chunk is given back as soon as it is copied.
+fn joined(chunks: Vec<Bytes>, bytes: usize) -> Bytes {
     match <[Bytes; 1]>::try_from(chunks) {
         Ok([only]) => only,
-        Err(chunks) => chunks.concat().into(),
+        Err(chunks) => {
+            let mut whole = Vec::with_capacity(bytes);
+            for chunk in chunks {
+                whole.extend_from_slice(&chunk);
+            }
+            whole.into()
+        }
     }
 }
 
