@@ -1,11 +1,18 @@
-//! Where a deposit's files come from: the parts of a multipart body, or one raw body with headers.
+//! Where a deposit's files come from: the parts of a multipart body, one raw body with headers, or documents that another
+//! interface of the daemon holds.
 
 use super::body::Incoming;
 use crate::admission::multipart::{Event, MultipartError, Parser};
 use crate::admission::{Declared, Metadata, Reason, Refusal, content_digest, decode_header};
+use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A document held by the daemon may be on a slow disk, no more.
+const HELD_IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// Files in the order they come.
 #[derive(Debug)]
@@ -18,6 +25,16 @@ pub(super) struct Source {
 enum Kind {
     Raw { file: Option<(Vec<u8>, Declared)> },
     Multipart { parser: Box<Parser> },
+    Held { documents: VecDeque<Document> },
+}
+
+/// A document received by another interface.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Its name, as received.
+    pub(super) name: String,
+    /// Its bytes, from memory or from a file.
+    pub(super) content: Body,
 }
 
 /// A file about to come.
@@ -60,6 +77,12 @@ impl Source {
         }
     }
 
+    /// Documents held by the daemon, whose interface has already counted their bytes.
+    pub(super) fn held(documents: Vec<Document>) -> Self {
+        let nothing = Incoming::new(Body::empty(), 0, Duration::ZERO);
+        Self { incoming: nothing, kind: Kind::Held { documents: documents.into() } }
+    }
+
     async fn metadata(&mut self, bytes_max: usize) -> Result<Metadata, Refusal> {
         match self.event().await? {
             Event::Part(head) if head.name == b"metadata" => {}
@@ -80,6 +103,11 @@ impl Source {
         if let Kind::Raw { file } = &mut self.kind {
             return Ok(file.take().map(|(name, declared)| File { name, declared }));
         }
+        if let Kind::Held { documents } = &mut self.kind {
+            let Some(document) = documents.pop_front() else { return Ok(None) };
+            self.incoming = Incoming::new(document.content, u64::MAX, HELD_IDLE_MAX);
+            return Ok(Some(File { name: document.name.into_bytes(), declared: Declared::default() }));
+        }
         match self.event().await? {
             // A field without a file name is taken by its own name: `-F lettre=@-` is a way to send standard input.
             Event::Part(head) if head.name != b"metadata" => {
@@ -96,7 +124,7 @@ impl Source {
 
     /// The next bytes of the current file; `None` at its end.
     pub(super) async fn data(&mut self) -> Result<Option<Bytes>, Refusal> {
-        if let Kind::Raw { .. } = &self.kind {
+        if let Kind::Raw { .. } | Kind::Held { .. } = &self.kind {
             return Ok(self.incoming.chunk().await?);
         }
         match self.event().await? {
