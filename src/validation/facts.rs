@@ -1,6 +1,6 @@
 //! The facts: everything known about one input before anybody judges it.
 //!
-//! Gatherers ([`super::gather`]) fill these types and decide nothing beyond the arithmetic; [`super::verdict`] reads
+//! Gatherers ([`super::gather()`]) fill these types and decide nothing beyond the arithmetic; [`super::verdict`] reads
 //! them with a policy, trust material and a time. They serialise to the diagnostic report as they are (DER in base64,
 //! digests in hexadecimal, times in RFC 3339).
 

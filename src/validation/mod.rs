@@ -5,7 +5,7 @@
 //!                policy, trust material, time ┴→ verdict → report
 //! ```
 //!
-//! *Facts first, verdict after*: [`gather`] reads and computes, and never judges; the verdict is a pure function of the
+//! *Facts first, verdict after*: [`gather()`] reads and computes, and never judges; the verdict is a pure function of the
 //! [`Facts`], so that it can be given again in thirty years from the diagnostic report alone.
 
 pub mod facts;

@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Dossier des référentiels [défaut : referentials dans le dossier des paquets].
     #[arg(long, value_name = "DOSSIER")]
     referentials: Option<PathBuf>,
-    /// Raisons des écarts déjà examinés : une ligne « paquet<tabulation>raison » chacun.
+    /// Raisons des écarts déjà examinés : une ligne « paquet, tabulation, raison » chacun.
     #[arg(long, value_name = "FICHIER")]
     reasons: Option<PathBuf>,
     /// Page à écrire.

@@ -5,7 +5,7 @@
 //! several octets. It hands out slices of its input, so that a signature is checked over the bytes as they were received.
 //!
 //! Bounds: an indefinite length nests at most [`MAX_DEPTH`] deep, and finding its end costs one pass per level; nothing
-//! recurses on the input but [`canonical`], under the same limit. No number in the input makes anything be allocated.
+//! recurses on the input but [`canonical()`], under the same limit. No number in the input makes anything be allocated.
 
 mod canonical;
 mod certificate;

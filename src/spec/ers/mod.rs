@@ -3,7 +3,7 @@
 //!
 //! * [`HashTree`] gathers the digests of many documents under one root (§ 4.2) and gives each its
 //!   [reduced tree](HashTree::reduced), so that one time-stamp proves them all;
-//! * [`EvidenceRecord`] reads a record; [`encode`], [`chain`] and [`ArchiveTimestamp::encode`] write one;
+//! * [`EvidenceRecord`] reads a record; [`encode()`], [`chain`] and [`ArchiveTimestamp::encode`] write one;
 //! * [`EvidenceRecord::verify`] checks one against documents, down to trust anchors or, without any, as cryptography alone;
 //! * renewal: [`EvidenceRecord::renewal_digest`] is what a new time-stamp covers before the last one's certificate or
 //!   signature algorithm ends (§ 5.2), [`EvidenceRecord::rehash`] what a new tree covers before a digest weakens (§ 5.3).

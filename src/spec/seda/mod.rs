@@ -1,7 +1,7 @@
 //! SEDA, the standard of data exchange for archiving (Archives de France): versions 2.1, 2.2 and 2.3, and the older 1.0
 //! and 0.2 that software still emits.
 //!
-//! [`read`] takes a message in one pass: [`Checked`] is what the schema says of it, in `strict` and `lenient` at once;
+//! [`read()`] takes a message in one pass: [`Checked`] is what the schema says of it, in `strict` and `lenient` at once;
 //! [`manifest::Manifest`] is what it says, in one model for every version.
 
 mod check;

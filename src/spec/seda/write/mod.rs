@@ -1,5 +1,5 @@
 //! Writing messages: every message of the 2.x family in the order of its schema, the acknowledgement and the reply of 1.0
-//! and 0.2, and older transfers rewritten as 2.x ones ([`convert`]).
+//! and 0.2, and older transfers rewritten as 2.x ones ([`convert()`]).
 
 mod convert;
 mod message;
