@@ -18,6 +18,7 @@
 //! 6. [`sequencer`] puts the record into the Merkle log and publishes a signed checkpoint.
 //! 7. [`timestamp`] holds the keys: the log's, the time-stamping authority's and the seal's.
 //!    [`evidence`] keeps the proof of each archive alive beyond algorithms (RFC 4998).
+//!    [`witness`] has its checkpoints cosigned by others, and cosigns theirs.
 //! 8. [`receipt`] puts together what the depositor keeps; [`verify`] checks it with no network.
 //! 9. [`views`] feed [`catalog`] and [`search`] from the log; both can be deleted at any time.
 //! 10. [`audit`] re-reads everything and says what it found.
@@ -47,3 +48,4 @@ pub mod transfer;
 pub mod validation;
 pub mod verify;
 pub mod views;
+pub mod witness;

@@ -16,6 +16,7 @@ const TARGETS: &[Target] = &[
     ("multipart", targets::multipart),
     ("note", targets::note),
     ("checkpoint", targets::checkpoint),
+    ("witness", targets::witness),
     ("tile", targets::tile),
     ("tlog_proof", targets::tlog_proof),
     ("cms", targets::cms),

@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "sequencer",
     "timestamp",
     "evidence",
+    "witness",
     "receipt",
     "verify",
     "views",
@@ -72,8 +73,8 @@ const BANNED: &[(&[&str], &[&str], &str)] = &[
     (&["process::exit(", "process::abort("], &["cli/", "main.rs"], "only main ends the process"),
     (
         &["reqwest::"],
-        &["cli/", "store/", "timestamp/external.rs"],
-        "the archive calls nobody but its object store and the time-stamping authorities it is told; the commands call it",
+        &["cli/", "store/", "timestamp/external.rs", "witness/gather.rs"],
+        "the archive calls nobody but its object store, and the authorities and witnesses it is told; commands call it",
     ),
     (
         &["env::var(", "env::var_os("],

@@ -56,6 +56,13 @@ fn readiness(app: &Services) -> Readiness {
         reasons.push("les vues ne suivent plus le journal : redémarrez le démon".to_owned());
     }
     let mut warnings = Vec::new();
+    for doubt in app.external.iter().flat_map(|external| external.doubts.borrow().clone()) {
+        let (witness, size) = (doubt.witness, doubt.size);
+        reasons.push(format!("le témoin « {witness} » a cosigné une autre histoire de ce journal, de {size} entrées"));
+    }
+    for (origin, refusal) in app.watch.alarms() {
+        warnings.push(format!("le journal surveillé « {origin} » se contredit : {refusal}"));
+    }
     match app.timestamps.trust().state() {
         ClockState::Trusted => {}
         ClockState::Unknown(why) => warnings.push(format!("l'horodatage est fermé, l'horloge n'est pas sûre : {why}")),

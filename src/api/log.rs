@@ -31,7 +31,7 @@ struct Part {
     get,
     path = "/log/{path}",
     tag = "log",
-    params(("path" = String, Path, description = "`checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), `timestamp/<size>.tsr`, `external/<size>.tsr`, `seal/<size>.p7s`.")),
+    params(("path" = String, Path, description = "`checkpoint`, `tile/<L>/<N>[.p/<W>]`, `tile/entries/<N>[.p/<W>]` (C2SP tlog-tiles), `timestamp/<size>.tsr`, `external/<size>.tsr`, `cosigned/<size>.note`, `seal/<size>.p7s`.")),
     responses(
         (status = 200, description = "The file.", content((String = "text/plain"), (String = "application/octet-stream"), (String = "application/timestamp-reply"), (String = "application/pkcs7-mime"))),
         (status = 404, description = "No such part of the log.", body = super::openapi::Problem, content_type = "application/problem+json"),
@@ -86,6 +86,9 @@ fn classify(path: &str) -> Option<Part> {
     let media_type = if let Some(size) = token {
         parse_group_path(size.strip_suffix(".tsr")?)?;
         "application/timestamp-reply"
+    } else if let Some(size) = path.strip_prefix("cosigned/") {
+        parse_group_path(size.strip_suffix(".note")?)?;
+        "text/plain; charset=utf-8"
     } else if let Some(size) = path.strip_prefix("seal/") {
         parse_group_path(size.strip_suffix(".p7s")?)?;
         "application/pkcs7-mime"
@@ -111,6 +114,7 @@ mod tests {
             "tile/entries/000.p/1",
             "timestamp/005.tsr",
             "external/x001/005.tsr",
+            "cosigned/005.note",
             "seal/x001/234.p7s",
         ] {
             assert!(classify(part).is_some(), "{part}");

@@ -37,6 +37,11 @@ struct FailureLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlarmLabels {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ViewLabels {
     view: &'static str,
 }
@@ -58,6 +63,8 @@ pub struct Metrics {
     stamps: Counter,
     stamp_refusals: Family<FailureLabels, Counter>,
     clock_trusted: Gauge,
+    witness_alarms: Family<AlarmLabels, Counter>,
+    witness_doubts: Gauge,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -95,6 +102,8 @@ impl Default for Metrics {
             stamps: Counter::default(),
             stamp_refusals: Family::default(),
             clock_trusted: Gauge::default(),
+            witness_alarms: Family::default(),
+            witness_doubts: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("archiland");
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
@@ -128,6 +137,16 @@ impl Default for Metrics {
             "1 when the clock may be relied on, 0 when time-stamping is closed",
             metrics.clock_trusted.clone(),
         );
+        registry.register(
+            "witness_alarms",
+            "Checkpoints of other logs that contradict what was cosigned",
+            metrics.witness_alarms.clone(),
+        );
+        registry.register(
+            "witness_doubts",
+            "Witnesses that know another history of our log",
+            metrics.witness_doubts.clone(),
+        );
         metrics.registry = registry;
         metrics
     }
@@ -151,6 +170,10 @@ impl Metrics {
 
     pub(super) fn retried(&self) {
         self.retries.inc();
+    }
+
+    pub(super) fn witness_alarm(&self, alarm: &'static str) {
+        self.witness_alarms.get_or_create(&AlarmLabels { kind: alarm }).inc();
     }
 
     pub(super) fn stamped(&self) {
@@ -185,6 +208,8 @@ impl Metrics {
     /// The text, with what is read at the moment of asking.
     pub(super) fn render(&self, app: &Services) -> String {
         self.log_size.set(i64::try_from(app.log_size()).unwrap_or(i64::MAX));
+        let doubts = app.external.as_ref().map_or(0, |external| external.doubts.borrow().len());
+        self.witness_doubts.set(i64::try_from(doubts).unwrap_or(i64::MAX));
         self.clock_trusted.set(i64::from(app.timestamps.trust().state() == ClockState::Trusted));
         self.log_stopped.set(i64::from(app.sequencer.trouble().is_some()));
         for (view, size) in &app.views.borrow().views {

@@ -12,6 +12,7 @@
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
 //! | `POST /v1/validations` | what signatures are worth; nothing is stored | deposit, read |
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
+//! | `POST /witness/add-checkpoint` | a cosignature (C2SP tlog-witness) | the logs watched |
 //! | `GET /log/…` | the public log (C2SP tlog-tiles) | anyone |
 //! | `/healthz`, `/readyz`, `/metrics`, `/v1/openapi.json` | operation | anyone |
 //!
@@ -43,6 +44,7 @@ mod signatures;
 mod source;
 mod tsa;
 mod validations;
+mod witness;
 
 pub(crate) use admin::{administrative_record, fresh_secret, new_token};
 pub use auth::PeerCertificate;
@@ -79,6 +81,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/openapi.json", get(openapi::fetch))
         .route("/v1/validations", post(validations::validate))
         .route("/tsa", post(tsa::stamp))
+        .route("/witness/add-checkpoint", post(witness::add_checkpoint))
         .route("/log/{*path}", get(log::fetch).options(log::preflight))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

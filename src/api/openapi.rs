@@ -161,7 +161,8 @@ impl Modify for Credentials {
         super::deposits::create, super::deposits::state, super::receipts::fetch,
         super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
-        super::validations::validate, super::tsa::stamp, super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
+        super::validations::validate, super::tsa::stamp, super::witness::add_checkpoint,
+        super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
     ),
     components(schemas(
         DepositForm, MetadataDocument, DatesDocument, AgentDocument, LinkDocument, AnnouncedDocument, ReceiptDocument, Problem,
@@ -172,6 +173,7 @@ impl Modify for Credentials {
         (name = "archives", description = "Reading and looking up"),
         (name = "validations", description = "What signatures are worth (ETSI EN 319 102-1)"),
         (name = "timestamps", description = "Time-stamp tokens (RFC 3161)"),
+        (name = "witness", description = "Cosignatures for other logs (C2SP tlog-witness)"),
         (name = "log", description = "The public log (C2SP tlog-tiles)"),
         (name = "administration", description = "Agencies and tokens"),
         (name = "operation", description = "Health and metrics"),

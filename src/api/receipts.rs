@@ -8,12 +8,15 @@ use super::services::{App, Services};
 use crate::package::Scope;
 use crate::receipt::{Form, Receipt};
 use crate::sequencer::Committed;
+use crate::store::{StoreError, cosigned_key, external_key};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
 use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -65,32 +68,33 @@ pub(super) async fn fresh(app: &Services, committed: Committed) -> Result<Receip
     })
 }
 
-/// The receipt of an entry, made again from the bucket: same checkpoint, same token, same seal. Once another authority
-/// has stamped a checkpoint that covers the entry, that one's, with both tokens.
+/// The receipt of an entry, made again from the bucket: same checkpoint, same token, same seal. Once a checkpoint that
+/// covers the entry was stamped or cosigned elsewhere, that one's, with every token and cosignature.
 pub(super) async fn load(app: &Services, index: u64) -> Result<Receipt, Problem> {
-    let external = stamped_elsewhere(app, index).await?;
+    let elsewhere = stamped_elsewhere(app, index).await?;
     let published = app.log_size();
-    let covering = external.as_ref().map_or(index, |(size, _)| size - 1);
+    let covering = elsewhere.map_or(index, |size| size - 1);
     let (size, evidence) = app.evidences.covering(covering, published).await?;
     let Some(record) = app.log.record(index, published).await? else { return Err(Problem::not_found()) };
     let proof = app.log.inclusion(index, size).await?;
-    // A token stands beside the checkpoint it covers, and no other.
-    let elsewhere = external.filter(|(stamped, _)| *stamped == size).map(|(_, token)| token);
-    Ok(Receipt {
-        archive: app.ark(index),
-        index,
-        record,
-        proof,
-        checkpoint: evidence.note.clone(),
-        timestamps: std::iter::once(evidence.tsr.clone()).chain(elsewhere).collect(),
-        seal: evidence.seal.clone(),
-    })
+    let (mut timestamps, mut checkpoint) = (vec![evidence.tsr.clone()], evidence.note.clone());
+    // A token or a cosignature stands beside the checkpoint it covers, and no other.
+    if elsewhere == Some(size) {
+        timestamps.extend(optional(app, external_key(size)).await?);
+        let cosigned = optional(app, cosigned_key(size)).await?;
+        let cosigned = cosigned.and_then(|note| String::from_utf8(note.to_vec()).ok());
+        // The seal is over the log's own signature: cosignatures come after it.
+        checkpoint = cosigned.filter(|note| note.starts_with(&checkpoint)).unwrap_or(checkpoint);
+    }
+    Ok(Receipt { archive: app.ark(index), index, record, proof, checkpoint, timestamps, seal: evidence.seal.clone() })
 }
 
-/// The first checkpoint covering an entry that another authority stamped. Where such tokens are required, waits for it.
-async fn stamped_elsewhere(app: &Services, index: u64) -> Result<Option<(u64, Bytes)>, Problem> {
+/// The size of the first checkpoint covering an entry that was stamped or cosigned elsewhere. Where that is required,
+/// waits for it.
+async fn stamped_elsewhere(app: &Services, index: u64) -> Result<Option<u64>, Problem> {
     let Some(external) = &app.external else { return Ok(None) };
-    let found = app.log.external_for(index).await?;
+    let (root, suffix) = if external.stamps { ("log/external", ".tsr") } else { ("log/cosigned", ".note") };
+    let found = app.log.size_above(root, suffix, index).await?;
     if found.is_some() || !external.required {
         return Ok(found);
     }
@@ -100,7 +104,17 @@ async fn stamped_elsewhere(app: &Services, index: u64) -> Result<Option<(u64, By
         .await
         .map_err(|_| Problem::outcome_unknown())?
         .map_err(|e| Problem::internal(&e))?;
-    app.log.external_for(index).await?.map(Some).ok_or_else(Problem::outcome_unknown)
+    app.log.size_above(root, suffix, index).await?.map(Some).ok_or_else(Problem::outcome_unknown)
+}
+
+/// A small object, if it is there.
+async fn optional(app: &Services, key: String) -> Result<Option<Bytes>, Problem> {
+    let found = match app.store.objects().get(&Path::from(key.as_str())).await {
+        Ok(found) => found,
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(StoreError::backend(&key, error).into()),
+    };
+    Ok(Some(found.bytes().await.map_err(|error| StoreError::backend(&key, error))?))
 }
 
 /// A receipt as a response.

@@ -13,11 +13,12 @@ use crate::evidence::{EvidenceError, Renewed};
 use crate::package::Ark;
 use crate::search::SearchIndex;
 use crate::sequencer::{LogReader, Sequencer};
-use crate::spec::tlog::note::VerifierKey;
+use crate::spec::tlog::note::{Cosigner, VerifierKey};
 use crate::store::Store;
 use crate::timestamp::TimestampService;
 use crate::validation::Rules;
 use crate::views::Progress;
+use crate::witness::{Doubt, Watch};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -63,18 +64,26 @@ pub struct Parts {
     pub external: Option<External>,
     /// Asks for a pass over the evidence.
     pub renewals: mpsc::Sender<RenewalRequest>,
+    /// Cosigns the checkpoints of other logs.
+    pub cosigner: Option<Arc<Cosigner>>,
+    /// What it remembers of them.
+    pub watch: Watch,
 }
 
 /// A pass over the evidence asked for, and where to say what it did.
 pub type RenewalRequest = oneshot::Sender<Result<Renewed, EvidenceError>>;
 
-/// Checkpoints stamped by other authorities.
+/// Checkpoints stamped by other authorities, or cosigned by witnesses.
 #[derive(Debug, Clone)]
 pub struct External {
     /// No receipt is given without.
     pub required: bool,
-    /// The largest log stamped since the start.
+    /// They are stamped; otherwise only cosigned.
+    pub stamps: bool,
+    /// The largest log done since the start.
     pub stamped: watch::Receiver<u64>,
+    /// What witnesses know better.
+    pub doubts: watch::Receiver<Vec<Doubt>>,
 }
 
 /// What the handlers share.

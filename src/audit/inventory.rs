@@ -102,7 +102,8 @@ fn place(key: &str) -> Place {
     if let Some(size) = evidence("log/seal/", ".p7s") {
         return Place::Seal(size);
     }
-    if evidence("log/external/", ".tsr").is_some() || evidence("log/evidence/", ".json").is_some() {
+    let later = [("log/external/", ".tsr"), ("log/evidence/", ".json"), ("log/cosigned/", ".note")];
+    if later.iter().any(|(prefix, suffix)| evidence(prefix, suffix).is_some()) {
         return Place::Later;
     }
     if let Some(path) = key.strip_prefix("log/") {
@@ -119,6 +120,8 @@ fn place(key: &str) -> Place {
     }
     match key.split_once('/') {
         Some(("staging", _)) => Place::Staging,
+        // What our witness remembers of other logs: cells.
+        Some(("witness", _)) if cell.len() == "witness/".len() + 64 => Place::Cell,
         Some(("payload", name)) if name.strip_suffix(".zst").is_some() => Place::Payload,
         _ => Place::Unknown,
     }
@@ -347,6 +350,7 @@ mod tests {
         assert_eq!(place("log/seal/x001/002.p7s"), Place::Seal(1002));
         assert_eq!(place("log/timestamp/012.tsr"), Place::Timestamp(12));
         assert_eq!(place("log/external/x001/002.tsr"), Place::Later);
+        assert_eq!(place(&format!("witness/{}.lock", "a".repeat(64))), Place::Cell);
         assert_eq!(place("payload/a/b.tar.zst"), Place::Payload);
         for unknown in ["log/tile/9/000", "log/tile/0/0", "records/x000/001", "log/seal/1.p7s", "x", "payload/a/b.txt"]
         {

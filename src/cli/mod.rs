@@ -38,6 +38,7 @@ mod upload;
 mod usage;
 mod validate;
 mod verify;
+mod witness;
 
 use crate::config::ConfigError;
 use crate::timestamp::KeyringError;
@@ -85,6 +86,7 @@ enum Command {
     Verify(verify::Args),
     Timestamp(timestamp::Args),
     Evidence(evidence::Args),
+    Witness(witness::Args),
     Validate(validate::Args),
     Audit(audit::Args),
     Seda(seda::Args),
@@ -151,6 +153,7 @@ impl Command {
             Self::Verify(args) => args.run(),
             Self::Timestamp(args) => args.run(),
             Self::Evidence(args) => args.run(),
+            Self::Witness(args) => args.run(),
             Self::Validate(args) => args.run(),
             Self::Audit(args) => args.run(),
             Self::Seda(args) => args.run(),
@@ -178,6 +181,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
                     | Daemon::Policy(_)
                     | Daemon::RenewalPolicy(_)
                     | Daemon::Signatures(_)
+                    | Daemon::WitnessPolicy { .. }
                     | Daemon::Keys(_)
                     | Daemon::External(_)
                     | Daemon::Origin { .. }

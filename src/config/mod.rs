@@ -40,6 +40,8 @@ pub struct Config {
     pub timestamp: Timestamp,
     /// Evidence records.
     pub evidence: Evidence,
+    /// Who cosigns our checkpoints.
+    pub witness: WitnessConfig,
     /// The HTTP edge.
     pub http: Http,
     /// A limit on everything.
@@ -58,6 +60,35 @@ pub struct Archive {
     pub log: String,
     /// Origin line of the checkpoints and name of the log key (C2SP: unique, schema-less URL).
     pub origin: String,
+}
+
+/// Who cosigns our checkpoints (C2SP tlog-witness).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WitnessConfig {
+    /// The policy (C2SP tlog-policy): witnesses, where they are, how many are wanted; nobody is asked without.
+    pub policy: Option<PathBuf>,
+    /// Whether receipts wait for the quorum.
+    pub mode: WitnessMode,
+    /// Between two checkpoints cosigned, in seconds; without effect where receipts wait.
+    pub every_s: u64,
+}
+
+/// Whether receipts wait for the quorum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WitnessMode {
+    /// Receipts are given at once; those fetched later carry the cosignatures.
+    #[default]
+    Open,
+    /// No receipt is given before the quorum has cosigned.
+    Closed,
+}
+
+impl Default for WitnessConfig {
+    fn default() -> Self {
+        Self { policy: None, mode: WitnessMode::Open, every_s: 10 }
+    }
 }
 
 /// Evidence records (RFC 4998).
@@ -135,6 +166,8 @@ struct File {
     #[serde(default)]
     evidence: Evidence,
     #[serde(default)]
+    witness: WitnessConfig,
+    #[serde(default)]
     http: Http,
     #[serde(default)]
     limits: Limits,
@@ -210,6 +243,7 @@ impl Config {
             keys: at(file.keys.path),
             timestamp: file.timestamp.at(base),
             evidence: file.evidence,
+            witness: WitnessConfig { policy: file.witness.policy.map(at), ..file.witness },
             http: Http {
                 listen: file.http.listen,
                 tls: file.http.tls.map(|tls| Tls {
@@ -241,6 +275,7 @@ impl Config {
             keys: directory.join(Keys::NAME),
             timestamp: Timestamp::default(),
             evidence: Evidence::default(),
+            witness: WitnessConfig::default(),
             http: Http::default(),
             limits: Limits::default(),
             policies: Policies::default(),
@@ -267,6 +302,12 @@ impl Config {
             return Err(("archive.origin", "1 à 255 caractères ASCII sans espace ni « + »".into()));
         }
         self.timestamp.check()?;
+        if self.witness.every_s > 3600 {
+            return Err(("witness.every_s", "3600 au plus".into()));
+        }
+        if self.witness.mode == WitnessMode::Closed && self.witness.policy.is_none() {
+            return Err(("witness.mode", "« closed » demande une politique (witness.policy)".into()));
+        }
         if self.evidence.every_s > 3600 {
             return Err(("evidence.every_s", "3600 au plus".into()));
         }
@@ -357,6 +398,8 @@ mod tests {
         config.timestamp.clock.ntp = vec!["ntp.example".into(), "ntp2.example:1123".into()];
         config.timestamp.clock.quorum = Some(2);
         config.evidence.every_s = 60;
+        config.witness =
+            WitnessConfig { policy: Some("/srv/archive/temoins".into()), mode: WitnessMode::Closed, every_s: 3 };
         config.policies.renewal = Some("/srv/archive/renewal.toml".into());
         config.timestamp.external = ExternalConfig {
             mode: ExternalMode::Require,

@@ -39,6 +39,15 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     )?;
     writeln!(out, "[keys]\npath = {}\n", path(&config.keys, base))?;
     config.timestamp.render(out, base)?;
+    writeln!(out, "# Témoins qui cosignent nos points de contrôle (politique C2SP tlog-policy) : docs/temoins.md.")?;
+    match &config.witness.policy {
+        None => writeln!(out, "# [witness]\n# policy = \"temoins.txt\"\n# mode = \"open\"\n")?,
+        Some(file) => {
+            let mode = if config.witness.mode == super::WitnessMode::Closed { "closed" } else { "open" };
+            writeln!(out, "[witness]\npolicy = {}\nmode = \"{mode}\"", path(file, base))?;
+            writeln!(out, "every_s = {}\n", config.witness.every_s)?;
+        }
+    }
     let mark = if config.evidence == super::Evidence::default() { "# " } else { "" };
     writeln!(
         out,

@@ -13,15 +13,17 @@ use crate::admission::Policies;
 use crate::api::{App, External, Parts, Services};
 use crate::catalog::{CatalogOptions, EmbeddedCatalog};
 use crate::clock::{SharedClock, parse_record_time};
-use crate::config::{Config, ExternalMode, StoreConfig};
+use crate::config::{Config, ExternalMode, StoreConfig, WitnessMode};
 use crate::evidence::{Maker, Renewal, RenewalPolicy};
 use crate::package::Record;
 use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
+use crate::spec::tlog::policy::Policy;
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
 use crate::validation::Rules;
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
+use crate::witness::{Gatherer, Watch};
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,13 +91,15 @@ impl Node {
         let signer = Arc::new(KeyringSigner::new(keyring.clone(), clock.clone()).trusting(trust.clone()));
         let options = sequencer_options(&config);
         let objects = bucket.objects.clone();
-        let (sequencer, sequencing) = Sequencer::start(objects.clone(), bucket.heads, signer, options).await?;
         let log = LogReader::new(objects.clone());
+        // Before the sequencer: it finishes what a crash left, and that is writing.
+        if config.store != StoreConfig::Memory {
+            seen::check(&config.state, &log, log.published().await?).await?;
+        }
+        let gatherer = witnesses(&config, &clock, &log).await?;
+        let (sequencer, sequencing) = Sequencer::start(objects.clone(), bucket.heads.clone(), signer, options).await?;
         let published = sequencer.published();
         let found = *published.borrow();
-        if config.store != StoreConfig::Memory {
-            seen::check(&config.state, &log, found).await?;
-        }
         tracing::info!(origin = %config.archive.origin, size = found.size, "journal ouvert");
 
         let store_options = store_options(&config);
@@ -110,7 +114,7 @@ impl Node {
             async move { follower.follow(published, &cancel).await }
         });
         let following = caught_up(progress.clone(), found.size, following).await?;
-        let external = start_external(&config, &clock, &log, &objects, &published, &cancel)?;
+        let external = start_external(&config, gatherer, &clock, &log, &objects, &published, &cancel)?;
         let remembering = tokio::spawn(remember(config.clone(), published, cancel.clone()));
 
         let older_keys_since = first_record_time(&log, found.size).await?;
@@ -124,7 +128,7 @@ impl Node {
             journal: Arc::new(LogJournal { sequencer: sequencer.clone(), clock: clock.clone() }),
         };
         let preserving = Preserving {
-            maker: Maker::new(log.clone(), objects, Arc::new(stamping.clone())),
+            maker: Maker::new(log.clone(), objects.clone(), Arc::new(stamping.clone())),
             renewal,
             clock: clock.clone(),
             until: keyring.tsa.certificate().not_after(),
@@ -140,6 +144,8 @@ impl Node {
             timestamps_open: config.timestamp.open,
             external,
             renewals,
+            cosigner: keyring.witness.clone(),
+            watch: Watch::new(bucket.heads, objects),
             archive: config.archive.clone(),
             limits: config.limits.clone(),
             policies,
@@ -257,9 +263,26 @@ fn sequencer_options(config: &Config) -> SequencerOptions {
     }
 }
 
-/// Starts having checkpoints stamped elsewhere, where the configuration says by whom.
+/// The witnesses of the policy, where there is one. What they know of our log is asked at once: a bucket that went back
+/// in time is noticed even by a machine that never saw it.
+async fn witnesses(config: &Config, clock: &SharedClock, log: &LogReader) -> Result<Option<Gatherer>, DaemonError> {
+    let Some(path) = &config.witness.policy else { return Ok(None) };
+    let text = std::fs::read_to_string(path).map_err(|e| DaemonError::file(path, e))?;
+    let policy = Policy::parse(&text).map_err(|source| DaemonError::WitnessPolicy { path: path.clone(), source })?;
+    let gatherer = Gatherer::new(policy, log.clone(), clock.clone())?;
+    if let Some((note, checkpoint)) = log.checkpoint().await? {
+        let gathered = gatherer.gather(&note, &checkpoint).await?;
+        if let Some(doubt) = gathered.doubts.into_iter().next() {
+            return Err(DaemonError::Witnessed { witness: doubt.witness, seen: doubt.size, found: checkpoint.size });
+        }
+    }
+    Ok(Some(gatherer))
+}
+
+/// Starts having checkpoints stamped and cosigned elsewhere, where the configuration says by whom.
 fn start_external(
     config: &Config,
+    gatherer: Option<Gatherer>,
     clock: &SharedClock,
     log: &LogReader,
     objects: &Arc<dyn ObjectStore>,
@@ -267,20 +290,33 @@ fn start_external(
     cancel: &CancellationToken,
 ) -> Result<Option<External>, DaemonError> {
     let external = &config.timestamp.external;
-    if external.tsa.is_empty() {
+    let (stamps, cosigns) = (!external.tsa.is_empty(), gatherer.is_some());
+    if !stamps && !cosigns {
         return Ok(None);
     }
-    let required = external.mode == ExternalMode::Require;
+    let quorum_required = cosigns && config.witness.mode == WitnessMode::Closed;
+    let required = quorum_required || (stamps && external.mode == ExternalMode::Require);
+    let every_s = match (stamps, cosigns) {
+        _ if required => 0,
+        (true, true) => external.every_s.min(config.witness.every_s),
+        (true, false) => external.every_s,
+        (false, _) => config.witness.every_s,
+    };
+    let (reached, stamped) = watch::channel(0);
+    let (doubts, doubted) = watch::channel(Vec::new());
     let attaching = Attaching {
-        tsas: ExternalTsas::load(&external.tsa, clock.clone())?,
+        tsas: if stamps { Some(ExternalTsas::load(&external.tsa, clock.clone())?) } else { None },
+        gatherer,
+        quorum_required,
         log: log.clone(),
         objects: objects.clone(),
-        every: if required { Duration::ZERO } else { Duration::from_secs(external.every_s) },
+        every: Duration::from_secs(every_s),
+        reached,
+        doubts,
     };
-    let (sender, stamped) = watch::channel(0);
     let (published, cancel) = (published.clone(), cancel.clone());
-    tokio::spawn(async move { cancel.run_until_cancelled(attaching.run(published, sender)).await });
-    Ok(Some(External { required, stamped }))
+    tokio::spawn(async move { cancel.run_until_cancelled(attaching.run(published)).await });
+    Ok(Some(External { required, stamps, stamped, doubts: doubted }))
 }
 
 fn renewal_policy(config: &Config) -> Result<RenewalPolicy, DaemonError> {

@@ -1,13 +1,15 @@
 //! Why an archive does not start, with what to do.
 
-use crate::admission::PolicyError;
+use crate::admission::PolicyError as AdmissionPolicyError;
 use crate::config::ConfigError;
 use crate::evidence::RenewalPolicyError;
 use crate::sequencer::LogError;
 use crate::sequencer::head::ProbeError;
+use crate::spec::tlog::policy::PolicyError;
 use crate::store::BackendError;
 use crate::timestamp::{ExternalError, KeyringError};
 use crate::views::{FollowError, ShelfError};
+use crate::witness::WitnessError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -20,7 +22,7 @@ pub enum DaemonError {
     Config(#[from] ConfigError),
     /// A policy file is unusable.
     #[error(transparent)]
-    Policy(#[from] PolicyError),
+    Policy(#[from] AdmissionPolicyError),
     /// The policy of signature validation, or the certificates it relies on, are unusable.
     #[error(transparent)]
     Signatures(#[from] crate::validation::RulesError),
@@ -68,6 +70,30 @@ pub enum DaemonError {
         /// Where this node remembers.
         path: PathBuf,
     },
+    /// A witness knows more of our log than the bucket shows, or something else.
+    #[error(
+        "le témoin « {witness} » a cosigné un journal de {seen} entrées que le compartiment ne prolonge pas : il en montre \
+         {found}. Rien n'est écrit. Restaurez le compartiment ; si c'est le témoin qui se trompe, retirez-le de la politique"
+    )]
+    Witnessed {
+        /// Its name in the policy.
+        witness: String,
+        /// The size it cosigned.
+        seen: u64,
+        /// Entries found.
+        found: u64,
+    },
+    /// The policy of witnesses is unusable.
+    #[error("{} : {source}", path.display())]
+    WitnessPolicy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: PolicyError,
+    },
+    /// Witnesses cannot be asked.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
     /// A view cannot be opened.
     #[error(transparent)]
     View(#[from] ShelfError),

@@ -5,8 +5,7 @@ use super::reader::located;
 use super::state::get;
 use super::{LogError, LogReader};
 use crate::spec::cms::SignedData;
-use crate::store::{StoreError, external_key, seal_key, timestamp_key};
-use bytes::Bytes;
+use crate::store::{StoreError, seal_key, timestamp_key};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
@@ -31,12 +30,6 @@ impl LogReader {
         },)?;
         let note = sealed_note(&seal).ok_or_else(|| located(&seal_key(size), "sceau illisible"))?;
         Ok(Some(PublishedEvidence { size, evidence: Evidence { note, tsr, seal } }))
-    }
-
-    /// The first checkpoint covering entry `index` that another authority stamped: its size and that token.
-    pub async fn external_for(&self, index: u64) -> Result<Option<(u64, Bytes)>, LogError> {
-        let Some(size) = self.size_above("log/external", ".tsr", index).await? else { return Ok(None) };
-        Ok(Some((size, get(&*self.objects, &external_key(size)).await?)))
     }
 
     /// The smallest log size above `index` that names an object in `root`, where names are sizes in groups of three

@@ -36,6 +36,11 @@ pub fn external_key(size: u64) -> String {
     format!("log/external/{}.tsr", group_path(size))
 }
 
+/// The checkpoint of `size` entries with the cosignatures of witnesses, a signed note.
+pub fn cosigned_key(size: u64) -> String {
+    format!("log/cosigned/{}.note", group_path(size))
+}
+
 /// The CMS seal of the signed checkpoint of `size` entries.
 pub fn seal_key(size: u64) -> String {
     format!("log/seal/{}.p7s", group_path(size))

@@ -23,7 +23,7 @@ mod read;
 
 pub use backend::{Backend, BackendError, S3Options, open as open_backend};
 pub use compress::{compress, compress_brief, decompress};
-pub use key::{agency_is_valid, external_key, seal_key, timestamp_key};
+pub use key::{agency_is_valid, cosigned_key, external_key, seal_key, timestamp_key};
 pub use large::FRAME_BYTES;
 pub use pack::{Pack, PackBuilder};
 pub use packer::GROUP_INTERVAL_MIN;

@@ -6,13 +6,14 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::spec::cms::path::{self, PathError, Purpose};
 use crate::spec::cms::{Anchors, Certificate, CertificateError, CmsSigner, SignerError};
-use crate::spec::tlog::note::{NoteError, NoteSigner, VerifierKey};
+use crate::spec::tlog::note::{Cosigner, NoteError, NoteSigner, VerifierKey};
 use der::pem::{LineEnding, encode_string};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// The names of the files in the keys' folder. Secrets bear the same names as systemd credentials.
@@ -35,6 +36,10 @@ pub mod names {
     pub const SERVER_KEY: &str = "server.key";
     /// Its certificate, PEM. Optional.
     pub const SERVER_CERTIFICATE: &str = "server.pem";
+    /// The witness's Ed25519 private key, PKCS#8 PEM. Secret, optional.
+    pub const WITNESS_KEY: &str = "witness.key";
+    /// Its verifier key (C2SP tlog-cosignature).
+    pub const WITNESS_VKEY: &str = "witness.vkey";
     /// What whoever checks receipts relies on. Public.
     pub const TRUST: &str = "trust.toml";
 }
@@ -88,7 +93,7 @@ pub enum KeyringError {
         source: NoteError,
     },
     /// `log.vkey` belongs to another key.
-    #[error("« {} » n'est pas la clé publique de log.key (qui donne {expected}). Remettez le bon fichier : changer la clé du journal casse la vérification des reçus déjà remis", path.display())]
+    #[error("« {} » n'est pas la clé publique de la clé privée d'à côté (qui donne {expected}). Remettez le bon fichier : changer la clé du journal casse la vérification des reçus déjà remis", path.display())]
     LogMismatch {
         /// `log.vkey`.
         path: PathBuf,
@@ -122,6 +127,8 @@ pub struct Keyring {
     pub tsa: Tsa,
     /// Seals them.
     pub seal: Sealer,
+    /// Cosigns the checkpoints of other logs, where there is such a key.
+    pub witness: Option<Arc<Cosigner>>,
     anchors: Anchors,
     anchors_pem: String,
     server: Option<Certificate>,
@@ -130,7 +137,7 @@ pub struct Keyring {
 /// One line of `archiland key list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyEntry {
-    /// `log`, `tsa`, `seal`, `server`, `ca`.
+    /// `log`, `witness`, `tsa`, `seal`, `server`, `ca`.
     pub name: &'static str,
     /// What the key is, and whose.
     pub algorithm: String,
@@ -217,8 +224,26 @@ impl Keyring {
             Err(KeyringError::File(KeyFileError::Missing { .. })) => None,
             Err(error) => return Err(error),
         };
+        let witness = load_witness(&source)?.map(Arc::new);
         let anchors_pem = pem_of(&anchors)?;
-        Ok(Self { log, tsa: Tsa::new(tsa), seal: Sealer::new(seal), anchors, anchors_pem, server })
+        Ok(Self { log, tsa: Tsa::new(tsa), seal: Sealer::new(seal), witness, anchors, anchors_pem, server })
+    }
+
+    /// Makes the key of a witness named `name`, in an archive's folder of keys. Nothing is ever overwritten.
+    pub fn create_witness(keys_dir: &Path, name: &str) -> Result<VerifierKey, KeyringError> {
+        let mut seed = [0_u8; 32];
+        let random = SystemRandom::new().fill(&mut seed);
+        random.map_err(|_| KeyringError::Generation("aléa du système indisponible".to_owned()))?;
+        let pkcs8 = [ED25519_PKCS8_PREFIX, &seed].concat();
+        let cosigner = Cosigner::from_pkcs8(name, &pkcs8)
+            .map_err(|source| KeyringError::Log { path: keys_dir.join(names::WITNESS_KEY), source })?;
+        let pem = encode_string("PRIVATE KEY", LineEnding::LF, &pkcs8)
+            .map_err(|error| KeyringError::Generation(error.to_string()))?;
+        files::refuse_existing(keys_dir, &[names::WITNESS_KEY, names::WITNESS_VKEY])?;
+        // The public half last: a key without it is told as missing, and not used.
+        files::create(keys_dir, names::WITNESS_KEY, pem.as_bytes(), Kind::Secret)?;
+        files::create(keys_dir, names::WITNESS_VKEY, format!("{}\n", cosigner.vkey()).as_bytes(), Kind::Public)?;
+        Ok(cosigner.vkey().clone())
     }
 
     /// The authorities of `ca.pem`.
@@ -240,6 +265,13 @@ impl Keyring {
             not_after: None,
             fingerprint: hex::encode(ring::digest::digest(&ring::digest::SHA256, self.log.vkey().public_key())),
         };
+        let witness = self.witness.iter().map(|cosigner| KeyEntry {
+            name: "witness",
+            algorithm: "Ed25519".to_owned(),
+            subject: cosigner.vkey().name().to_owned(),
+            not_after: None,
+            fingerprint: hex::encode(ring::digest::digest(&ring::digest::SHA256, cosigner.vkey().public_key())),
+        });
         let signers = [("tsa", self.tsa.certificate()), ("seal", self.seal.certificate())];
         let server = self.server.iter().map(|certificate| ("server", certificate));
         let authorities = self.anchors.certificates().iter().map(|certificate| ("ca", certificate));
@@ -250,7 +282,7 @@ impl Keyring {
             not_after: Some(certificate.not_after()),
             fingerprint: certificate.fingerprint(),
         });
-        std::iter::once(log).chain(certified).collect()
+        std::iter::once(log).chain(witness).chain(certified).collect()
     }
 }
 
@@ -284,6 +316,24 @@ fn load_log(source: &Source) -> Result<NoteSigner, KeyringError> {
         return Err(KeyringError::LogMismatch { path: vkey_path, expected: log.vkey().to_string() });
     }
     Ok(log)
+}
+
+/// The witness's key, where there is one: both halves or none.
+fn load_witness(source: &Source) -> Result<Option<Cosigner>, KeyringError> {
+    let (path, vkey) = match source.read(names::WITNESS_VKEY, Kind::Public) {
+        Ok(found) => found,
+        Err(KeyFileError::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let vkey = VerifierKey::parse(String::from_utf8_lossy(&vkey).trim())
+        .map_err(|source| KeyringError::Log { path: path.clone(), source })?;
+    let (key_path, pkcs8) = load_key(source, names::WITNESS_KEY)?;
+    let cosigner = Cosigner::from_pkcs8(vkey.name(), pkcs8.secret_pkcs8_der())
+        .map_err(|source| KeyringError::Log { path: key_path, source })?;
+    if *cosigner.vkey() != vkey {
+        return Err(KeyringError::LogMismatch { path, expected: cosigner.vkey().to_string() });
+    }
+    Ok(Some(cosigner))
 }
 
 fn load_signer(

@@ -16,7 +16,7 @@ use crate::receipt::{Receipt, french_size, french_time, printable};
 use crate::spec::cms::{self, SignedData};
 use crate::spec::tlog::checkpoint::Checkpoint;
 use crate::spec::tlog::leaf_hash;
-use crate::spec::tlog::note::Note;
+use crate::spec::tlog::note::{Note, Signature};
 use crate::spec::tlog::proof::verify_inclusion;
 use crate::spec::tsp::{self, TspError};
 use serde::Serialize;
@@ -250,10 +250,32 @@ fn seal_check(receipt: &Receipt, trust: &Trust, stamped_at: Option<OffsetDateTim
     let claimed = || SignedData::parse(&receipt.seal).ok()?.signers.first()?.signing_time().ok()?;
     let at = stamped_at.or_else(claimed).ok_or("aucune date à laquelle vérifier le certificat du cachet")?;
     let seal = cms::verify_attached(&receipt.seal, &trust.anchors, at).map_err(|e| e.to_string())?;
-    if seal.content != receipt.checkpoint.as_bytes() {
+    if !is_sealed_note(&seal.content, &receipt.checkpoint) {
         return Err("le cachet porte sur un autre point de contrôle".to_owned());
     }
     Ok(format!("par {}", printable(seal.signer.subject())))
+}
+
+/// Whether a checkpoint is the note that was sealed, to the byte, but for cosignatures of witnesses: they come after the
+/// seal, so they alone may stand under what was sealed. A note cut short, with another text, or with any other line added
+/// is not.
+fn is_sealed_note(sealed: &[u8], checkpoint: &str) -> bool {
+    let Ok(sealed) = std::str::from_utf8(sealed) else { return false };
+    if sealed == checkpoint {
+        return true;
+    }
+    let (Some(added), Ok(before), Ok(whole)) =
+        (checkpoint.strip_prefix(sealed), Note::parse(sealed), Note::parse(checkpoint))
+    else {
+        return false;
+    };
+    // The prefix ends a line, so that no signature was made longer, and the text is the same.
+    let added_lines = whole.signatures.get(before.signatures.len()..).unwrap_or_default();
+    !added.is_empty()
+        && sealed.ends_with('\n')
+        && before.text == whole.text
+        && whole.signatures.starts_with(&before.signatures)
+        && added_lines.iter().all(Signature::has_cosignature_form)
 }
 
 fn payload_check(receipt: &Receipt, found: &Measure) -> Check {

@@ -189,13 +189,43 @@ fn witnesses_are_counted() {
     let line = [&witness.id()[..], &1_700_000_000_u64.to_be_bytes(), signature.as_ref()].concat();
     let mut cosigned = FIXTURE.receipt.clone();
     cosigned.checkpoint.push_str(&["— ", witness.name(), " ", &STANDARD.encode(line), "\n"].concat());
-    // The seal covers the signed note as it was sealed; the log key and the timestamp do not care about a new line.
-    assert_eq!(refused(&cosigned, &trust), [CheckName::Seal]);
+    // Witnesses cosign what was sealed: nothing has to be sealed again.
+    let report = receipt(&cosigned, &trust);
+    assert_eq!(report.outcome, Outcome::Valid, "{report}");
     let now = SystemClock.now();
     cosigned.seal = FIXTURE.keyring.seal.seal(cosigned.checkpoint.as_bytes(), now).unwrap().into();
     let report = receipt(&cosigned, &trust);
     assert_eq!(report.outcome, Outcome::Valid, "{report}");
     assert!(report.check(CheckName::Witnesses).is_some());
+}
+
+#[test]
+fn only_cosignatures_may_stand_under_what_was_sealed() {
+    let good = &FIXTURE.receipt;
+    let line = |name: &str, bytes: &[u8]| ["— ", name, " ", &STANDARD.encode(bytes), "\n"].concat();
+    let with = |checkpoint: String| Receipt { checkpoint, ..good.clone() };
+    let cosignature = line("temoin.example/t1", &[7; 76]);
+    assert_eq!(receipt(&with(good.checkpoint.clone() + &cosignature), &FIXTURE.trust).outcome, Outcome::Valid);
+    // A line that is no cosignature: longer, shorter, or the form of a log's own signature.
+    for length in [5, 68, 75, 77] {
+        let changed = with(good.checkpoint.clone() + &line("temoin.example/t1", &vec![7; length]));
+        assert_eq!(refused(&changed, &FIXTURE.trust), [CheckName::Seal], "{length}");
+    }
+    // A cosignature above the log's own line, or a second line of the log before it.
+    let (text, lines) = good.checkpoint.split_once("\n\n").unwrap();
+    assert_eq!(refused(&with([text, "\n\n", &cosignature, lines].concat()), &FIXTURE.trust), [CheckName::Seal]);
+    // A seal over a beginning of the note, whatever it ends with: the archive's seal says more than a few lines.
+    let now = SystemClock.now();
+    for cut in [1, text.find('\n').unwrap() + 1, text.len() + 1, text.len() + 2, good.checkpoint.len() - 1] {
+        let seal = FIXTURE.keyring.seal.seal(&good.checkpoint.as_bytes()[..cut], now).unwrap().into();
+        let changed = Receipt { seal, ..good.clone() };
+        assert_eq!(refused(&changed, &FIXTURE.trust), [CheckName::Seal], "{cut}");
+        let changed = Receipt { checkpoint: good.checkpoint.clone() + &cosignature, ..changed };
+        assert_eq!(refused(&changed, &FIXTURE.trust), [CheckName::Seal], "{cut}");
+    }
+    // A note that was sealed with its cosignatures must keep them.
+    let seal = FIXTURE.keyring.seal.seal((good.checkpoint.clone() + &cosignature).as_bytes(), now).unwrap().into();
+    assert_eq!(refused(&Receipt { seal, ..good.clone() }, &FIXTURE.trust), [CheckName::Seal]);
 }
 
 #[test]

@@ -11,11 +11,13 @@ use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detache
 use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode, verify_xml};
 use archiland::spec::seda::{self, Bounds, Mode};
 use archiland::spec::tlog::checkpoint::Checkpoint;
-use archiland::spec::tlog::note::{Note, NoteSigner, VerifierKey};
+use archiland::spec::tlog::note::{Cosigner, Note, NoteSigner, VerifierKey};
+use archiland::spec::tlog::policy::Policy;
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
 use archiland::spec::tlog::tile::{TileId, decode_bundle, encode_bundle, entries_path, group_path};
 use archiland::spec::tlog::tile::{parse_entries_path, parse_group_path};
 use archiland::spec::tlog::tlog_proof::TlogProof;
+use archiland::spec::tlog::witness::AddCheckpoint;
 use archiland::spec::tlog::{EMPTY_ROOT, Hash};
 use archiland::spec::tsp::{Request, TstInfo, token_of, verify_response, verify_token};
 use archiland::spec::x509::crl::Crl;
@@ -121,6 +123,28 @@ pub(crate) fn note(data: &[u8]) {
     // A key nobody has signed with: the seeds are signed by others.
     let stranger = NoteSigner::from_seed("fuzz.example/log", &[0x5a; 32]).expect("a key");
     assert!(note.open(std::slice::from_ref(stranger.vkey())).is_err(), "a forged signature holds");
+}
+
+/// There is one text for a request to cosign; a policy that reads is satisfied by all its witnesses or by nobody; and a
+/// cosignature line of any text a witness agrees to opens as that witness's, and as nobody else's.
+pub(crate) fn witness(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(policy) = Policy::parse(text) {
+        let all: Vec<_> = policy.witnesses.iter().map(|witness| witness.key.clone()).collect();
+        assert!(policy.is_satisfied(&all), "a quorum that nobody can reach");
+    }
+    let Ok(request) = AddCheckpoint::parse(text) else { return };
+    assert_eq!(request.to_text(), text, "two texts of one request");
+    let Ok(note) = Note::parse(&request.note) else { return };
+    let pkcs8 = [&hex::decode("302e020100300506032b657004220420").expect("digits")[..], &[0x5a; 32]].concat();
+    let cosigner = Cosigner::from_pkcs8("fuzz.example/w", &pkcs8).expect("a key");
+    let keys = [cosigner.vkey().clone()];
+    assert!(note.open(&keys).is_err(), "a forged cosignature holds");
+    let Ok(line) = cosigner.cosign(&note.text, 1_700_000_000) else { return };
+    if let Ok(cosigned) = Note::parse(&format!("{}{line}", request.note)) {
+        let opened = cosigned.open(&keys).expect("our own cosignature");
+        assert_eq!(opened.first().and_then(|by| by.cosigned_at), Some(1_700_000_000));
+    }
 }
 
 /// There is one text for a checkpoint, but for extension lines, which are read over and never written.

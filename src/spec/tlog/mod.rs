@@ -7,10 +7,12 @@
 pub mod checkpoint;
 pub mod edge;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod tile;
 pub mod tlog_proof;
 pub mod tree;
+pub mod witness;
 
 #[cfg(test)]
 mod naive;

@@ -1,5 +1,5 @@
 //! Signed notes (C2SP signed-note): a text and the signature lines under it. Ed25519 (type 0x01) is signed and verified,
-//! Ed25519 cosignatures of witnesses (type 0x04, tlog-cosignature) are verified.
+//! and so are Ed25519 cosignatures of witnesses (type 0x04, tlog-cosignature).
 //!
 //! ```text
 //! text\n
@@ -215,6 +215,41 @@ impl NoteSigner {
     }
 }
 
+/// A witness's Ed25519 private key with its name (C2SP tlog-cosignature, `cosignature/v1`).
+pub struct Cosigner {
+    vkey: VerifierKey,
+    pair: Ed25519KeyPair,
+}
+
+impl fmt::Debug for Cosigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cosigner({})", self.vkey)
+    }
+}
+
+impl Cosigner {
+    /// A witness from a PKCS#8 DER document.
+    pub fn from_pkcs8(name: &str, der: &[u8]) -> Result<Self, NoteError> {
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| NoteError::PrivateKey)?;
+        let public = pair.public_key().as_ref().try_into().map_err(|_| NoteError::PrivateKey)?;
+        Ok(Self { vkey: VerifierKey::new(name, KeyType::CosignatureV1, public)?, pair })
+    }
+
+    /// The public half.
+    pub fn vkey(&self) -> &VerifierKey {
+        &self.vkey
+    }
+
+    /// The signature line over a note's text at `time` (POSIX seconds), with its newline.
+    pub fn cosign(&self, text: &str, time: u64) -> Result<String, NoteError> {
+        if !text_is_valid(text) || i64::try_from(time).is_err() {
+            return Err(NoteError::Text);
+        }
+        let signature = self.pair.sign(cosigned_message(time, text).as_bytes());
+        Ok(signature_line(&self.vkey, &[&time.to_be_bytes(), signature.as_ref()].concat()))
+    }
+}
+
 /// One signature line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
@@ -224,6 +259,14 @@ pub struct Signature {
     pub id: [u8; 4],
     /// What follows the id; its form is the key type's.
     pub bytes: Vec<u8>,
+}
+
+impl Signature {
+    /// Whether it is as long as a timestamped Ed25519 cosignature (8 bytes of time, 64 of signature), which no Ed25519
+    /// signature of a log is.
+    pub fn has_cosignature_form(&self) -> bool {
+        self.bytes.len() == 8 + 64
+    }
 }
 
 /// A note whose signatures nobody has checked yet.
