@@ -21,7 +21,7 @@ pub use idempotency::{Earlier, InFlight, KeyHash, Turn, key_hash, key_is_valid};
 pub use metadata::{
     DESCRIPTION_CHARS_MAX, DeclaredPayload, LIST_MAX, Metadata, SHORT_CHARS_MAX, TITLE_CHARS_MAX, decode_header,
 };
-pub use name::{NAME_BYTES_MAX, code_is_valid, file_name};
+pub use name::{NAME_BYTES_MAX, cleaned, code_is_valid, file_name};
 pub use policy::{Disposition, DocumentType, Policies, PolicyError, Rule, Starts};
 pub use refusal::{Reason, Refusal};
 
@@ -73,6 +73,8 @@ pub struct Admitted {
     arrived: Vec<Arrived>,
     content: [u8; 32],
     signatures: Option<package::Signatures>,
+    unit: Option<Box<package::Unit>>,
+    transfer: Option<Box<package::Transfer>>,
 }
 
 /// A payload that has passed.
@@ -199,7 +201,7 @@ impl Deposit<Received> {
         }
         let content = sha256(&asked);
         let Self { agency, title, document_type, rule, external_id, description, dates, agents, links, state } = self;
-        let state = Admitted { arrived: state.arrived, content, signatures: None };
+        let state = Admitted { arrived: state.arrived, content, signatures: None, unit: None, transfer: None };
         Ok(Deposit { agency, title, document_type, rule, external_id, description, dates, agents, links, state })
     }
 
@@ -299,6 +301,16 @@ impl Deposit<Admitted> {
         self.state.signatures = Some(signatures);
     }
 
+    /// Takes note of the archive unit of a SEDA transfer that it is.
+    pub fn of_unit(&mut self, unit: package::Unit) {
+        self.state.unit = Some(Box::new(unit));
+    }
+
+    /// Takes note of the SEDA transfer that it is.
+    pub fn of_transfer(&mut self, transfer: package::Transfer) {
+        self.state.transfer = Some(Box::new(transfer));
+    }
+
     /// The bytes of the record, once every payload is durable; `locations` in the order of the payloads.
     pub fn into_record(self, locations: Vec<Location>, provenance: Provenance) -> Result<Vec<u8>, RecordError> {
         let payloads: Vec<Payload> = self.state.arrived.into_iter().zip(locations).map(payload).collect();
@@ -315,6 +327,8 @@ impl Deposit<Admitted> {
             content: hex::encode(self.state.content),
             payloads,
             signatures: self.state.signatures.map(Box::new),
+            unit: self.state.unit,
+            transfer: self.state.transfer,
         };
         let record = Record {
             v: 1,

@@ -18,6 +18,13 @@ pub fn file_name(raw: &[u8]) -> Result<String, Reason> {
     Ok(name.to_owned())
 }
 
+/// A text that may stand in a record, from one that may not: control characters become spaces, and only its first
+/// `chars_max` characters are kept.
+pub fn cleaned(text: &str, chars_max: usize) -> String {
+    let plain = text.chars().map(|c| if is_deceptive(c) { ' ' } else { c });
+    plain.take(chars_max).collect::<String>().trim().to_owned()
+}
+
 /// A text of at most `chars_max` characters without control characters; `None` stays `None`, blank is missing.
 pub(super) fn text(
     field: &'static str,
@@ -55,6 +62,12 @@ fn is_deceptive(c: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn texts_fit_a_record() {
+        assert_eq!(cleaned(" a\nb\u{202E}\t", 10), "a b");
+        assert_eq!(cleaned("éèà", 2), "éè");
+    }
 
     #[test]
     fn names_that_are_refused() {

@@ -2,6 +2,7 @@
 
 mod ark;
 mod record;
+mod transfer;
 
 pub use ark::{Ark, ArkError};
 pub(crate) use record::safe_integer;
@@ -9,3 +10,4 @@ pub use record::{
     Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, EvidenceRenewal, Link, Location, Payload, RECORD_BYTES_MAX, Record,
     RecordError, Scope, Signatures, Timestamps, TokenIssued, TokenRevoked, entry_of, fresh_salt,
 };
+pub use transfer::{AppliedRule, Received, Transfer, TransferDocuments, Unit, UnitLine, UnitObject};

@@ -3,6 +3,7 @@
 //! A record's bytes never change once committed; readers keep the bytes and parse a view of them. The random salt makes
 //! the log entry meaningless to whoever lacks the record (invariant I5).
 
+use super::transfer::{Transfer, Unit};
 use crate::digest::Digests;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -49,6 +50,8 @@ pub struct Record {
 /// What happened, by `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "body", rename_all = "kebab-case")]
+// Most records are deposits: a box would be one more allocation for each.
+#[allow(clippy::large_enum_variant)]
 pub enum Body {
     /// Documents were archived.
     Deposit(Deposit),
@@ -105,6 +108,12 @@ pub struct Deposit {
     /// What their signatures were worth at deposit, when there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Box<Signatures>>,
+    /// The archive unit it is, when it came in a SEDA transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Box<Unit>>,
+    /// The SEDA transfer it is: its payloads are the messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Box<Transfer>>,
 }
 
 /// The validation of a deposit's signatures.

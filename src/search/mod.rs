@@ -46,6 +46,8 @@ pub struct Query {
     pub document_type: Option<String>,
     /// Digest of agency and idempotency key.
     pub idempotency: Option<[u8; 32]>,
+    /// The SEDA transfer it is, or is a unit of: the operation's identifier.
+    pub operation: Option<String>,
     /// Archived at this moment or later, Unix milliseconds.
     pub from_ms: Option<u64>,
     /// Archived before this moment, Unix milliseconds.
@@ -71,6 +73,7 @@ impl Query {
             external_id: None,
             document_type: None,
             idempotency: None,
+            operation: None,
             from_ms: None,
             to_ms: None,
             created_from: None,

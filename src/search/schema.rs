@@ -13,7 +13,7 @@ use tantivy::{TantivyDocument, Term};
 pub(super) const INDEX: &str = "index";
 
 /// Changes whenever fields or stored hits do; another number in a commit means rebuild.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The index's fields. Conditions are exact terms or ranges over columns; what is shown is one stored field.
 #[derive(Clone)]
@@ -27,6 +27,7 @@ pub(super) struct Fields {
     external_id: Field,
     sha256: Field,
     idempotency: Field,
+    operation: Field,
     hit: Field,
 }
 
@@ -48,9 +49,10 @@ impl Fields {
         let external_id = schema.add_text_field("external_id", exact());
         let sha256 = schema.add_bytes_field("sha256", BytesOptions::default().set_indexed());
         let idempotency = schema.add_bytes_field("idempotency", BytesOptions::default().set_indexed());
+        let operation = schema.add_text_field("operation", exact());
         let hit = schema.add_bytes_field("hit", STORED);
         let schema = schema.build();
-        Self { schema, index, time, created, agency, document_type, external_id, sha256, idempotency, hit }
+        Self { schema, index, time, created, agency, document_type, external_id, sha256, idempotency, operation, hit }
     }
 
     pub(super) fn document(&self, entry: &Entry, deposit: &Deposited) -> TantivyDocument {
@@ -70,6 +72,9 @@ impl Fields {
         }
         if let Some(idempotency) = &deposit.idempotency {
             document.add_bytes(self.idempotency, idempotency);
+        }
+        if let Some(operation) = &deposit.operation {
+            document.add_text(self.operation, operation);
         }
         let hit = Hit {
             index: entry.index,
@@ -108,6 +113,9 @@ impl Fields {
         }
         if let Some(document_type) = &query.document_type {
             term(Term::from_field_text(self.document_type, document_type));
+        }
+        if let Some(operation) = &query.operation {
+            term(Term::from_field_text(self.operation, operation));
         }
         let mut range = |field, from: Bound<u64>, to: Bound<u64>| {
             if (from, to) != (Bound::Unbounded, Bound::Unbounded) {

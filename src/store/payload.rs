@@ -104,6 +104,26 @@ enum Sealed {
     Large(Box<LargeUpload>),
 }
 
+impl Store {
+    /// A small payload whose digests are known, sealed at once: they are not computed again. Compresses: call it off the
+    /// runtime for many. Fails for one of `small_bytes_max` or more, which streams.
+    pub fn known(
+        &self,
+        agency: &str,
+        rule: &str,
+        content: &[u8],
+        digests: Digests,
+    ) -> Result<SealedPayload, StoreError> {
+        if content.len() >= self.options.small_bytes_max {
+            return Err(StoreError::Usage("document trop grand pour un paquet"));
+        }
+        let PayloadWriter { store, agency, rule, .. } = self.payload(agency, rule)?;
+        let frame = compress(content).map_err(|e| StoreError::corrupt("payload", 0, e.to_string()))?;
+        let size_bytes = content.len() as u64;
+        Ok(SealedPayload { digests, size_bytes, state: Sealed::Small { store, agency, rule, frame } })
+    }
+}
+
 impl SealedPayload {
     /// Digests of the original bytes.
     pub fn digests(&self) -> &Digests {

@@ -1,6 +1,7 @@
 //! What a check says: the events of a transfer, under VITAM's names, in its order.
 
 use serde::Serialize;
+use std::sync::mpsc::Sender;
 
 /// How many events a report keeps; the others are counted.
 pub const EVENTS_KEPT_MAX: usize = 1_000;
@@ -64,16 +65,27 @@ pub struct Report {
 pub struct Journal {
     report: Report,
     dropped: usize,
+    told: Option<Sender<Event>>,
 }
 
 impl Default for Journal {
     fn default() -> Self {
         let report = Report { outcome: Outcome::Ok, version: None, events: Vec::new() };
-        Self { report, dropped: 0 }
+        Self { report, dropped: 0, told: None }
     }
 }
 
 impl Journal {
+    /// A journal whose events are told to somebody as they come.
+    pub fn telling(told: Option<&Sender<Event>>) -> Self {
+        Self { told: told.cloned(), ..Self::default() }
+    }
+
+    /// Goes on with a report.
+    pub fn resume(report: Report) -> Self {
+        Self { report, dropped: 0, told: None }
+    }
+
     /// The outcome so far.
     pub fn outcome(&self) -> Outcome {
         self.report.outcome
@@ -110,7 +122,12 @@ impl Journal {
     fn add(&mut self, event: &str, outcome: Outcome, detail: String, location: Option<String>) {
         self.report.outcome = self.report.outcome.max(outcome);
         if self.report.events.len() < EVENTS_KEPT_MAX {
-            self.report.events.push(Event { event: event.to_owned(), outcome, detail, location });
+            let event = Event { event: event.to_owned(), outcome, detail, location };
+            if let Some(told) = &self.told {
+                // Whoever listened may have left.
+                let _ = told.send(event.clone());
+            }
+            self.report.events.push(event);
         } else {
             self.dropped += 1;
         }

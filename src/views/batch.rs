@@ -81,6 +81,8 @@ pub struct Deposited {
     pub created: Option<u32>,
     /// SHA-256 of every payload, in order.
     pub sha256: Box<[[u8; 32]]>,
+    /// The SEDA transfer it is, or is a unit of.
+    pub operation: Option<Box<str>>,
 }
 
 /// An issued token with its fields checked.
@@ -177,6 +179,22 @@ struct DepositBody<'a> {
     dates: DatesBody<'a>,
     #[serde(borrow)]
     payloads: Vec<PayloadBody<'a>>,
+    #[serde(borrow, default)]
+    unit: Option<UnitBody<'a>>,
+    #[serde(borrow, default)]
+    transfer: Option<TransferBody<'a>>,
+}
+
+#[derive(Deserialize)]
+struct UnitBody<'a> {
+    #[serde(borrow)]
+    transfer: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct TransferBody<'a> {
+    #[serde(borrow)]
+    operation: Cow<'a, str>,
 }
 
 #[derive(Deserialize, Default)]
@@ -250,6 +268,7 @@ fn read_deposit(body: &str) -> Option<Deposited> {
         // A date that is none costs the archive its date, not its place in the view.
         created: body.dates.created.as_deref().and_then(day_number),
         sha256: body.payloads.iter().map(|p| digest_from_hex(&p.sha256)).collect::<Option<_>>()?,
+        operation: body.transfer.map(|t| t.operation).or(body.unit.map(|u| u.transfer)).map(Into::into),
     })
 }
 

@@ -6,6 +6,8 @@
 
 mod check;
 mod finding;
+pub mod fragment;
+mod head;
 pub mod manifest;
 mod model;
 mod read;
@@ -18,6 +20,7 @@ pub mod xml;
 
 pub use check::{Checked, validate};
 pub use finding::{FINDINGS_KEPT_MAX, Finding, Findings, Mode, Weight};
+pub use head::{Head, head};
 pub use model::Datatype;
 pub use read::{Bounds, Message, ReadError, read};
 pub use texts::{Text, Texts};

@@ -11,17 +11,18 @@ mod rules;
 mod seda;
 mod units;
 
-pub use objects::Seen;
+pub use objects::{Seen, attached};
 pub use rules::{Applied, Computed, compute};
 
 use super::clamd::{Clamd, Verdict};
 use super::container::{Container, ContainerError, Limits};
-use super::event::{Journal, Outcome, Report};
+use super::event::{Event, Journal, Outcome, Report};
 use super::referentials::Referentials;
 use crate::spec::seda::manifest::Manifest;
 use crate::spec::seda::xml::Position;
 use crate::spec::seda::{Bounds, Message, Mode};
 use std::path::Path;
+use std::sync::mpsc::Sender;
 
 /// How a transfer is checked.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,6 +39,12 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// Bounds of the bordereau.
     pub bounds: Bounds,
+    /// The name of the bordereau in a package laid out as Maarch's: no `content` folder, everything at the root.
+    pub flat: Option<&'a str>,
+    /// Whether the objects are going to be stored: both digests of each are computed then, in the one reading.
+    pub storing: bool,
+    /// Who is told of each event as it comes.
+    pub told: Option<&'a Sender<Event>>,
 }
 
 /// A transfer checked: the report, and what was read on the way.
@@ -69,7 +76,7 @@ pub struct Unreadable {
 pub fn check(path: &Path, options: &Options<'_>) -> Result<Checked, Unreadable> {
     let mut checked =
         Checked { report: Journal::default().finish(), message: None, container: None, bordereau: 0, seen: Vec::new() };
-    let mut journal = Journal::default();
+    let mut journal = Journal::telling(options.told);
     match Container::open(path, options.limits) {
         Ok(container) => {
             container_is_good(&mut journal, &container);
@@ -113,7 +120,7 @@ fn whole(journal: &mut Journal, checked: &mut Checked, options: &Options<'_>) {
             return;
         }
     }
-    let Some(bordereau) = seda::layout(journal, container) else { return };
+    let Some(bordereau) = seda::layout(journal, container, options.flat) else { return };
     checked.bordereau = bordereau;
     let Some(message) = seda::read(journal, container, bordereau, options) else { return };
     let manifest = &message.manifest;
@@ -127,7 +134,8 @@ fn whole(journal: &mut Journal, checked: &mut Checked, options: &Options<'_>) {
     };
     let holding = objects::Holding::new(container, attachments.as_ref(), bordereau);
     let places = package::check(journal, manifest, &holding, options.referentials);
-    checked.seen = objects::check(journal, manifest, &holding, &places, options.referentials);
+    let inline = objects::Inline { container, bordereau, bytes_max: options.bounds.xml.bytes_max };
+    checked.seen = objects::check(journal, manifest, &holding, &places, &inline, options.referentials, options.storing);
     units::check(journal, manifest, options.referentials);
     rules::check(journal, manifest, options.referentials);
     checked.message = Some(message);

@@ -3,6 +3,8 @@
 use super::format::{self, Compared};
 use super::{at, header};
 use crate::admission::{Format, HEAD_BYTES, identify};
+use crate::digest::{self, Digests};
+use crate::spec::seda::fragment;
 use crate::spec::seda::manifest::{Manifest, Object};
 use crate::transfer::container::{Container, ContainerError};
 use crate::transfer::digest::{Algorithm, Hasher};
@@ -31,6 +33,15 @@ pub struct Seen {
     pub format: Option<Format>,
     /// The digest of the announced algorithm.
     pub digest: Option<(Algorithm, Vec<u8>)>,
+    /// Both digests an archive is known by, when the objects are going to be stored.
+    pub digests: Option<Digests>,
+}
+
+/// Where the objects are whose content is in the bordereau itself.
+pub(super) struct Inline<'a> {
+    pub(super) container: &'a Container,
+    pub(super) bordereau: usize,
+    pub(super) bytes_max: u64,
 }
 
 impl<'a> Holding<'a> {
@@ -96,17 +107,20 @@ pub(super) fn check(
     manifest: &Manifest,
     holding: &Holding<'_>,
     places: &[Option<usize>],
+    inline: &Inline<'_>,
     referentials: Option<&Referentials>,
+    storing: bool,
 ) -> Vec<Seen> {
     let mut seen = vec![Seen::default(); manifest.objects.len()];
     let contract = header::contract(manifest, referentials);
     let by_member: HashMap<usize, usize> =
         places.iter().enumerate().filter_map(|(object, member)| member.map(|member| (member, object))).collect();
     let mut tally = Tally::default();
+    let mut inline_document = None;
     let result = holding.each(&|member| by_member.contains_key(&member), &mut |member, content| {
         if let Some(&object) = by_member.get(&member) {
             let one = &manifest.objects[object];
-            let mut found = look(manifest, one, content)?;
+            let mut found = look(manifest, one, content, storing)?;
             found.member = Some(member);
             tally.judge(journal, manifest, one, &found, contract);
             seen[object] = found;
@@ -117,14 +131,51 @@ pub(super) fn check(
         journal.ko("STP_UPLOAD_SIP", format!("lecture des objets : {error}"), None);
         return seen;
     }
+    for (object, seen) in manifest.objects.iter().zip(&mut seen).filter(|(object, _)| object.inline.is_some()) {
+        if inline_document.is_none() {
+            inline_document = inline.document();
+        }
+        let content = inline_document.as_deref().and_then(|document| attached(document, object));
+        let Some(content) = content else {
+            let detail = format!("objet {} : contenu (Attachment) illisible en base64", manifest.text(object.id));
+            journal.ko("CHECK_DIGEST", detail, at(object.position));
+            continue;
+        };
+        if let Ok(found) = look(manifest, object, &mut content.as_slice(), storing) {
+            tally.judge(journal, manifest, object, &found, contract);
+            *seen = found;
+        }
+    }
     tally.conclude(journal, holding.is_nothing() && !manifest.objects.is_empty());
     seen
 }
 
+impl Inline<'_> {
+    /// The bordereau, as its extents count it.
+    fn document(&self) -> Option<Vec<u8>> {
+        self.container.read(self.bordereau, |input| fragment::decoded(input, self.bytes_max)).ok()
+    }
+}
+
+/// The content of an object that is in the bordereau, which `document` is.
+pub fn attached(document: &[u8], object: &Object) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    let extent = object.inline?;
+    let element = document.get(usize::try_from(extent.start).ok()?..usize::try_from(extent.end).ok()?)?;
+    // Between the tags; a `>` cannot be in base64.
+    let start = memchr::memchr(b'>', element)? + 1;
+    let end = memchr::memrchr(b'<', element)?;
+    let text: Vec<u8> = element.get(start..end)?.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
 /// Reads an object to its end.
-fn look(manifest: &Manifest, object: &Object, content: &mut dyn Read) -> io::Result<Seen> {
+fn look(manifest: &Manifest, object: &Object, content: &mut dyn Read, storing: bool) -> io::Result<Seen> {
     let algorithm = manifest.optional(object.algorithm).and_then(Algorithm::of_name);
-    let mut hasher = algorithm.map(|algorithm| (algorithm, Hasher::new(algorithm)));
+    let mut both = storing.then(digest::Hasher::new);
+    // What is computed anyway is not computed twice.
+    let apart = algorithm.filter(|one| !(storing && matches!(one, Algorithm::Sha256 | Algorithm::Sha512)));
+    let mut hasher = apart.map(|algorithm| (algorithm, Hasher::new(algorithm)));
     let (mut head, mut size_bytes) = (Vec::new(), 0_u64);
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -139,10 +190,19 @@ fn look(manifest: &Manifest, object: &Object, content: &mut dyn Read) -> io::Res
         if let Some((_, hasher)) = &mut hasher {
             hasher.update(&chunk[..count]);
         }
+        if let Some(both) = &mut both {
+            both.update(&chunk[..count]);
+        }
     }
+    let digests = both.map(digest::Hasher::finish);
     let format = Some(identify(&head, object.uri.as_deref().unwrap_or_default()));
-    let digest = hasher.map(|(algorithm, hasher)| (algorithm, hasher.finish()));
-    Ok(Seen { member: None, size_bytes, format, digest })
+    let digest = match (hasher, algorithm, &digests) {
+        (Some((algorithm, hasher)), ..) => Some((algorithm, hasher.finish())),
+        (None, Some(Algorithm::Sha256), Some(both)) => Some((Algorithm::Sha256, both.sha256.to_vec())),
+        (None, Some(Algorithm::Sha512), Some(both)) => Some((Algorithm::Sha512, both.sha512.to_vec())),
+        _ => None,
+    };
+    Ok(Seen { member: None, size_bytes, format, digest, digests })
 }
 
 /// How many objects were right, and what was wrong with the others.

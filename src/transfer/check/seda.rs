@@ -11,10 +11,18 @@ use std::collections::BTreeSet;
 const FINDINGS_TOLD_MAX: usize = 20;
 
 /// Which member is the bordereau.
-pub(super) fn layout(journal: &mut Journal, container: &Container) -> Option<usize> {
+pub(super) fn layout(journal: &mut Journal, container: &Container, flat: Option<&str>) -> Option<usize> {
     if container.kind == Kind::Bordereau {
         journal.ok("MANIFEST_FILE_NAME_CHECK", "bordereau seul");
         return Some(0);
+    }
+    if let Some(flat) = flat {
+        let found = container.members.iter().position(|member| !member.folder && member.name == flat);
+        match found {
+            Some(_) => journal.ok("MANIFEST_FILE_NAME_CHECK", format!("bordereau « {flat} »")),
+            None => journal.ko("MANIFEST_FILE_NAME_CHECK", format!("aucun bordereau « {flat} » dans le paquet"), None),
+        }
+        return found;
     }
     let (mut folders, mut files) = (BTreeSet::new(), Vec::new());
     for (index, member) in container.members.iter().enumerate() {

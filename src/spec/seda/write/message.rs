@@ -122,6 +122,8 @@ pub struct Outgoing {
     pub package: Option<String>,
     /// Units accepted, told instead of a package.
     pub units: Vec<UnitId>,
+    /// Archives accepted (0.2 and 1.0), told instead of a package: their `Archive` elements, written.
+    pub accepted: Vec<String>,
     /// `ReplyCode`: OK, WARNING, KO; 000 and others in 0.2 and 1.0.
     pub reply_code: Option<String>,
     /// The events of `Operation`.
@@ -149,6 +151,8 @@ pub fn write(kind: Kind, version: Version, message: &Outgoing) -> Option<String>
     }
     match (kind, version) {
         (Kind::Acknowledgement, Version::V1_0) => Some(acknowledgement(message)),
+        // 0.2 says that it accepts with a message of its own.
+        (Kind::ArchiveTransferReply, Version::V0_2) if !message.accepted.is_empty() => Some(acceptance(message)),
         (Kind::ArchiveTransferReply, _) => Some(reply(version, message)),
         _ => None,
     }
@@ -209,6 +213,8 @@ fn package(xml: &mut Xml, message: &Outgoing) {
         xml.open_with("ArchiveUnit", &[("id", &unit.id)]);
         xml.open("Content");
         xml.leaf("SystemId", &unit.system_id);
+        // Where as@lae puts it: its clients look there.
+        xml.leaf("ArchivalAgencyArchiveUnitIdentifier", &unit.system_id);
         xml.close();
         xml.close();
     }
@@ -284,6 +290,26 @@ fn reply(version: Version, message: &Outgoing) -> String {
     let order = if old { [1, 0] } else { [0, 1] };
     for at in order {
         agency(&mut xml, parties[at].0, "Identification", parties[at].1);
+    }
+    for archive in message.accepted.iter().filter(|_| !old) {
+        xml.raw(archive);
+    }
+    xml.finish()
+}
+
+/// 0.2, for a transfer accepted.
+fn acceptance(message: &Outgoing) -> String {
+    let mut xml = Xml::new("ArchiveTransferAcceptance", Version::V0_2.namespace());
+    xml.maybe("Comment", message.comment.as_deref());
+    xml.leaf("Date", &message.date);
+    let code = message.reply_code.as_deref().unwrap_or("000");
+    xml.leaf_with("ReplyCode", &[("listVersionID", "edition 2009")], code);
+    xml.leaf("TransferAcceptanceIdentifier", &message.identifier);
+    xml.leaf("TransferIdentifier", &message.request);
+    agency(&mut xml, "TransferringAgency", "Identification", &message.other);
+    agency(&mut xml, "ArchivalAgency", "Identification", &message.archives);
+    for archive in &message.accepted {
+        xml.raw(archive);
     }
     xml.finish()
 }

@@ -1,9 +1,11 @@
 //! Writing messages: every message of the 2.x family in the order of its schema, the acknowledgement and the reply of 1.0
 //! and 0.2, and older transfers rewritten as 2.x ones ([`convert()`]).
 
+mod archive;
 mod convert;
 mod message;
 mod xml;
 
+pub use archive::archive;
 pub use convert::{ConvertError, Converted, convert};
 pub use message::{Event, Kind, Outgoing, Party, UnitId, write};

@@ -77,6 +77,13 @@ impl Xml {
     }
 }
 
+/// A text, as an element's content.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(&mut out, text, false);
+    out
+}
+
 /// Text as XML has it; characters XML cannot hold become U+FFFD.
 fn escape(out: &mut String, text: &str, attribute: bool) {
     for c in text.chars() {
