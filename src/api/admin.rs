@@ -245,13 +245,24 @@ pub(crate) fn administrative_record(
     body: RecordBody,
     now: OffsetDateTime,
 ) -> Result<Vec<u8>, Problem> {
+    record_with(agency, actor, Vec::new(), body, now)
+}
+
+/// A record of an administrative act that is about earlier records.
+pub(super) fn record_with(
+    agency: &str,
+    actor: &str,
+    references: Vec<String>,
+    body: RecordBody,
+    now: OffsetDateTime,
+) -> Result<Vec<u8>, Problem> {
     let record = Record {
         v: 1,
         time: format_record_time(now),
         agency: agency.to_owned(),
         actor: actor.to_owned(),
         id: Uuid::now_v7(),
-        references: Vec::new(),
+        references,
         salt: fresh_salt().map_err(|e| Problem::internal(&e))?,
         body,
     };
@@ -260,12 +271,17 @@ pub(crate) fn administrative_record(
 
 async fn record(app: &Services, actor: &str, agency: &str, body: RecordBody) -> Result<(), Problem> {
     let bytes = administrative_record(agency, actor, body, app.clock.now())?;
-    let committed = app.sequencer.submit(Submission { record: bytes.into(), idempotency: None }).await?;
+    committed_and_followed(app, bytes).await.map(drop)
+}
+
+/// Writes a record and waits until this node's views have it; its index.
+pub(super) async fn committed_and_followed(app: &Services, record: Vec<u8>) -> Result<u64, Problem> {
+    let committed = app.sequencer.submit(Submission { record: record.into(), idempotency: None }).await?;
     let mut views = app.views.clone();
     let followed = timeout(FOLLOW_MAX, views.wait_for(|progress| progress.applied() > committed.index)).await;
     // Done either way; only the moment it takes effect on this node is not certain.
     followed.map_err(|_| Problem::outcome_unknown())?.map_err(|e| Problem::internal(&e))?;
-    Ok(())
+    Ok(committed.index)
 }
 
 async fn read<T: DeserializeOwned>(app: &Services, body: Body) -> Result<T, Problem> {

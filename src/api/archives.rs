@@ -41,7 +41,7 @@ pub(super) struct ArchiveDocument<'a> {
 pub(super) async fn fetch(State(app): State<App>, caller: Caller, id: Identified) -> Result<Response, Problem> {
     caller.require(&[Scope::Read, Scope::Audit])?;
     let found = id.read(&app, &caller).await?;
-    if found.record.deposit().is_none() || id.extension.is_some() {
+    if found.record.payloads().is_empty() || id.extension.is_some() {
         return Err(Problem::not_found());
     }
     let record = serde_json::from_slice(&found.bytes).map_err(|e| Problem::internal(&e))?;

@@ -108,6 +108,10 @@ codes! {
     ContentEncoding = "content-encoding", 415, "Codage de contenu refusé", "Content coding refused";
     /// The policy requires a valid signature.
     SignatureInvalid = "signature-invalid", 422, "Signature absente ou non valide", "Signature missing or invalid";
+    /// A file of reference data is wrong.
+    ReferentialInvalid = "referential-invalid", 422, "Référentiel refusé", "Reference data refused";
+    /// Reference data were changed at the same moment elsewhere.
+    ReferentialConflict = "referential-conflict", 409, "Référentiel changé entre-temps", "Reference data changed meanwhile";
     /// Not the media type expected here.
     MediaTypeUnsupported = "media-type", 415, "Type de contenu refusé", "Media type refused";
 

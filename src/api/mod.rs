@@ -10,6 +10,7 @@
 //! | `POST /v1/evidence/renewals` | a pass over the evidence | admin |
 //! | `GET /v1/archives?…` | look-up | read |
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
+//! | `POST`, `GET /v1/referentials/…` | reference data: agencies, rules, contracts, profiles | admin; audit reads |
 //! | `POST /v1/validations` | what signatures are worth; nothing is stored | deposit, read |
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
 //! | `POST /witness/add-checkpoint` | a cosignature (C2SP tlog-witness) | the logs watched |
@@ -38,6 +39,7 @@ mod range;
 mod rate;
 mod receipts;
 mod receive;
+mod referentials;
 mod refusals;
 mod services;
 mod signatures;
@@ -78,6 +80,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/agencies", get(admin::agencies).post(admin::register))
         .route("/v1/tokens", get(admin::tokens).post(admin::issue))
         .route("/v1/tokens/{token}", axum::routing::delete(admin::revoke))
+        .route("/v1/referentials", get(referentials::lists).post(referentials::import))
+        .route("/v1/referentials/{list}", get(referentials::list))
+        .route("/v1/referentials/{list}/changes", get(referentials::changes))
+        .route("/v1/referentials/{list}/entries/{id}", get(referentials::entry))
         .route("/v1/openapi.json", get(openapi::fetch))
         .route("/v1/validations", post(validations::validate))
         .route("/tsa", post(tsa::stamp))

@@ -161,6 +161,7 @@ impl Modify for Credentials {
         super::deposits::create, super::deposits::state, super::receipts::fetch,
         super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
+        super::referentials::import, super::referentials::lists, super::referentials::list, super::referentials::entry, super::referentials::changes,
         super::validations::validate, super::tsa::stamp, super::witness::add_checkpoint,
         super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
     ),

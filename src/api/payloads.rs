@@ -53,7 +53,7 @@ pub(super) async fn fetch(
     caller.require(&[Scope::Read, Scope::Audit])?;
     let found = id.read(&app, &caller).await?;
     let n: usize = place.1.parse().map_err(|_| Problem::not_found())?;
-    let payload = found.record.deposit().and_then(|deposit| deposit.payloads.get(n)).ok_or_else(Problem::not_found)?;
+    let payload = found.record.payloads().get(n).ok_or_else(Problem::not_found)?;
 
     let etag = format!("\"{}\"", payload.sha256);
     let mut response = Response::new(Body::empty());

@@ -4,6 +4,7 @@ use super::evidence::Evidences;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::rate::Rates;
+use super::referentials::Registry;
 use super::refusals::Refusals;
 use crate::admission::{InFlight, Policies};
 use crate::catalog::Catalog;
@@ -99,6 +100,7 @@ pub struct Services {
     pub(super) large_uploads: Arc<Semaphore>,
     pub(super) evidences: Evidences,
     pub(super) refusals: Refusals,
+    pub(super) registry: Registry,
 }
 
 impl std::fmt::Debug for Services {
@@ -132,6 +134,7 @@ impl Services {
             large_uploads: Arc::new(Semaphore::new(limits.large_uploads_max)),
             evidences,
             refusals,
+            registry: Registry::default(),
             parts,
         })
     }

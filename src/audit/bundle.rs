@@ -276,8 +276,7 @@ fn read_record(index: u64, bytes: &[u8], key: &str, claims: &mut Vec<Claim>, fin
     if crate::clock::parse_record_time(&record.time).is_none() {
         invalid("date illisible".to_owned());
     }
-    let Some(deposit) = record.deposit() else { return };
-    for payload in &deposit.payloads {
+    for payload in record.payloads() {
         let mut sha256 = [0; 32];
         let digests = hex::decode_to_slice(&payload.sha256, &mut sha256).is_ok() && payload.sha512.len() == 128;
         let location = payload.location.clone();

@@ -5,8 +5,9 @@
 //! while a batch is applied (a lock common to the whole process), which is tolerable for an idempotency key and would not
 //! be for every credential.
 
-use super::keys::{self, AGENCY, CURSOR, TOKEN};
-use super::{Agency, Catalog, CatalogError, Prior, Token};
+use super::keys::{self, AGENCY, CURSOR, REGISTER, TOKEN};
+use super::{Agency, Catalog, CatalogError, Prior, Register, Token};
+use crate::package::ReferentialChange;
 use crate::views::{
     Batch, Cursor, Entry, Event, OpenError, Opened, Shelf, ShelfError, View, ViewError, is_environment,
 };
@@ -57,6 +58,7 @@ struct Mirror {
     clock_ms: u64,
     agencies: BTreeMap<String, Agency>,
     tokens: BTreeMap<String, Token>,
+    registers: BTreeMap<String, Register>,
     by_hash: HashMap<[u8; 32], String>,
 }
 
@@ -114,6 +116,10 @@ impl Catalog for EmbeddedCatalog {
 
     fn tokens(&self, agency: Option<&str>) -> Vec<Token> {
         self.mirror().tokens.values().filter(|t| agency.is_none_or(|a| t.agency == a)).cloned().collect()
+    }
+
+    fn referentials(&self) -> Vec<Register> {
+        self.mirror().registers.values().cloned().collect()
     }
 
     fn prior(&self, agency: &str, idempotency: &[u8; 32]) -> Result<Option<Prior>, CatalogError> {
@@ -204,6 +210,7 @@ struct Parts {
     clock_ms: u64,
     agencies: BTreeMap<String, Agency>,
     tokens: BTreeMap<String, Token>,
+    registers: BTreeMap<String, Register>,
 }
 
 impl<'m> Change<'m> {
@@ -246,7 +253,18 @@ impl<'m> Change<'m> {
                     self.parts.tokens.insert(token.token.clone(), token);
                 }
             }
+            Event::Referential(change) => self.change(change, entry),
             Event::Nothing => {}
+        }
+    }
+
+    /// A change made from another list than the current one came too late, and has no effect.
+    fn change(&mut self, change: &ReferentialChange, entry: &Entry) {
+        let name = &change.referential;
+        let current = self.parts.registers.get(name).or_else(|| self.mirror.registers.get(name));
+        if current.map(|register| &register.change.after) == change.before.as_ref() && change.list().is_some() {
+            let register = Register { change: change.clone(), index: entry.index, time_ms: entry.time_ms };
+            self.parts.registers.insert(name.clone(), register);
         }
     }
 
@@ -260,6 +278,9 @@ impl<'m> Change<'m> {
         }
         for (name, token) in &self.parts.tokens {
             writes.insert(keys::named(TOKEN, name), json(token));
+        }
+        for (name, register) in &self.parts.registers {
+            writes.insert(keys::named(REGISTER, name), json(register));
         }
         writes.insert(CURSOR, keys::cursor_value(end, self.parts.clock_ms));
     }
@@ -276,6 +297,7 @@ impl Mirror {
             clock_ms: 0,
             agencies: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            registers: BTreeMap::new(),
             by_hash: HashMap::new(),
         }
     }
@@ -283,6 +305,7 @@ impl Mirror {
     fn take(&mut self, change: Parts, cursor: Cursor) {
         (self.cursor, self.clock_ms) = (cursor, change.clock_ms);
         self.agencies.extend(change.agencies);
+        self.registers.extend(change.registers);
         let mut renamed = false;
         for (name, token) in change.tokens {
             renamed |= self.tokens.get(&name).is_some_and(|old| old.hash != token.hash);
@@ -329,6 +352,10 @@ impl Mirror {
         for pair in tree.scan_prefix([TOKEN]) {
             let token: Token = read_json(pair)?;
             mirror.tokens.insert(token.token.clone(), token);
+        }
+        for pair in tree.scan_prefix([REGISTER]) {
+            let register: Register = read_json(pair)?;
+            mirror.registers.insert(register.change.referential.clone(), register);
         }
         mirror.index_tokens();
         Ok(mirror)

@@ -5,6 +5,7 @@
 //! | `c` | schema u16, size u64, root 32, log clock u64 |
 //! | `a` ‖ code | the agency, JSON |
 //! | `t` ‖ name | the token, JSON |
+//! | `r` ‖ name | the list of reference data, JSON |
 //! | `i` ‖ epoch u16 ‖ idempotency digest 32 | index u64, log clock u64, content digest 32, agency code |
 //!
 //! Numbers are big-endian; times are Unix milliseconds. An **epoch** is thirty days: a look-up tries the few epochs of the
@@ -25,6 +26,7 @@ const SCHEMA: u16 = 1;
 pub(super) const CURSOR: &[u8] = b"c";
 pub(super) const AGENCY: u8 = b'a';
 pub(super) const TOKEN: u8 = b't';
+pub(super) const REGISTER: u8 = b'r';
 const IDEMPOTENCY: u8 = b'i';
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;

@@ -6,7 +6,7 @@ mod keys;
 
 pub use embedded::{CatalogOptions, EmbeddedCatalog};
 
-use crate::package::{Agency, Scope};
+use crate::package::{Agency, ReferentialChange, Scope};
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
 
@@ -32,6 +32,9 @@ pub trait Catalog: Send + Sync + 'static {
     /// Credentials of an agency, or of all of them, by name; ended ones included.
     fn tokens(&self, agency: Option<&str>) -> Vec<Token>;
 
+    /// The lists of reference data as they are now, by name.
+    fn referentials(&self) -> Vec<Register>;
+
     /// The deposit that used this idempotency digest within [`IDEMPOTENCY_WINDOW`], if the agency made it.
     fn prior(&self, agency: &str, idempotency: &[u8; 32]) -> Result<Option<Prior>, CatalogError>;
 }
@@ -56,6 +59,17 @@ pub struct Token {
     pub expires_ms: Option<i64>,
     /// When it was revoked, Unix milliseconds.
     pub revoked_ms: Option<u64>,
+}
+
+/// A list of reference data as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Register {
+    /// The change that made it what it is.
+    pub change: ReferentialChange,
+    /// Index of its record.
+    pub index: u64,
+    /// When, Unix milliseconds.
+    pub time_ms: u64,
 }
 
 /// Why a credential is not worth anything.

@@ -2,6 +2,7 @@
 
 mod ark;
 mod record;
+mod referential;
 mod transfer;
 
 pub use ark::{Ark, ArkError};
@@ -10,4 +11,5 @@ pub use record::{
     Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, EvidenceRenewal, Link, Location, Payload, RECORD_BYTES_MAX, Record,
     RecordError, Scope, Signatures, Timestamps, TokenIssued, TokenRevoked, entry_of, fresh_salt,
 };
+pub use referential::ReferentialChange;
 pub use transfer::{AppliedRule, Received, Transfer, TransferDocuments, Unit, UnitLine, UnitObject};

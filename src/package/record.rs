@@ -3,6 +3,7 @@
 //! A record's bytes never change once committed; readers keep the bytes and parse a view of them. The random salt makes
 //! the log entry meaningless to whoever lacks the record (invariant I5).
 
+use super::ReferentialChange;
 use super::transfer::{Transfer, Unit};
 use crate::digest::Digests;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,8 @@ pub enum Body {
     Timestamps(Timestamps),
     /// Evidence is about to be renewed.
     EvidenceRenewal(EvidenceRenewal),
+    /// A list of reference data was changed.
+    ReferentialChanged(Box<ReferentialChange>),
 }
 
 /// An archived deposit.
@@ -321,6 +324,15 @@ impl Record {
         match &self.body {
             Body::Deposit(deposit) => Some(deposit),
             _ => None,
+        }
+    }
+
+    /// What the record keeps in the store.
+    pub fn payloads(&self) -> &[Payload] {
+        match &self.body {
+            Body::Deposit(deposit) => &deposit.payloads,
+            Body::ReferentialChanged(change) => &change.payloads,
+            _ => &[],
         }
     }
 }

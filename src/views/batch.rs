@@ -6,7 +6,7 @@
 
 use super::Cursor;
 use crate::clock::parse_record_time;
-use crate::package::{Agency, RECORD_BYTES_MAX, Scope, TokenRevoked};
+use crate::package::{Agency, RECORD_BYTES_MAX, ReferentialChange, Scope, TokenRevoked};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -60,6 +60,8 @@ pub enum Event {
     TokenIssued(Box<Issued>),
     /// A token was revoked.
     TokenRevoked(TokenRevoked),
+    /// A list of reference data was changed.
+    Referential(Box<ReferentialChange>),
     /// Nothing for any view: refusals, types from the future, unreadable bytes.
     Nothing,
 }
@@ -249,6 +251,7 @@ fn read_event(envelope: &Envelope<'_>) -> Reading {
         "agency-registered" => serde_json::from_str(body).ok().map(Event::Agency),
         "token-issued" => read_issued(body).map(|t| Event::TokenIssued(Box::new(t))),
         "token-revoked" => serde_json::from_str(body).ok().map(Event::TokenRevoked),
+        "referential-changed" => serde_json::from_str(body).ok().map(|change| Event::Referential(Box::new(change))),
         _ => return Reading::Unknown,
     };
     event.map_or(Reading::Unreadable, Reading::Known)

@@ -3,6 +3,7 @@
 mod check;
 mod conformance;
 mod convert;
+mod referential;
 
 use super::Outcome;
 use crate::transfer::referentials::Referentials;
@@ -20,6 +21,7 @@ enum What {
     Check(check::Args),
     Convert(convert::Args),
     Conformance(conformance::Args),
+    Referential(referential::Args),
 }
 
 impl Args {
@@ -28,6 +30,7 @@ impl Args {
             What::Check(args) => args.run(),
             What::Convert(args) => args.run(),
             What::Conformance(args) => args.run(),
+            What::Referential(args) => args.run(),
         }
     }
 }

@@ -3,8 +3,9 @@
 /// A row and the line it begins at.
 pub(super) type Row = (usize, Vec<String>);
 
-/// The rows of a file, fields unquoted; the separator is the one the first line has most of.
-pub(super) fn rows(text: &str) -> Result<Vec<Row>, String> {
+/// The rows of a file, fields unquoted; the separator is the one the first line has most of. What is wrong comes with its
+/// line.
+pub(super) fn rows(text: &str) -> Result<Vec<Row>, (usize, String)> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let head = text.lines().next().unwrap_or_default();
     let separator = if head.matches(';').count() > head.matches(',').count() { ';' } else { ',' };
@@ -34,14 +35,14 @@ pub(super) fn rows(text: &str) -> Result<Vec<Row>, String> {
                 closed = false;
             }
             _ if closed && !c.is_whitespace() => {
-                return Err(format!("ligne {} : texte après un guillemet fermant", reader.line));
+                return Err((reader.line, "texte après un guillemet fermant".into()));
             }
             _ if closed => {}
             _ => reader.field.push(c),
         }
     }
     if quoted {
-        return Err(format!("ligne {} : guillemet jamais fermé", reader.start));
+        return Err((reader.start, "guillemet jamais fermé".into()));
     }
     reader.end_row();
     Ok(reader.rows)

@@ -2,7 +2,12 @@
 //! profiles. Read from the files VITAM imports, told apart by their columns and members, not by their names.
 
 mod csv;
+mod file;
+mod list;
 mod read;
+
+pub use file::{Fault, Given, read as read_file};
+pub use list::{Change, Entries, List, Mode, apply, dangling, from_bytes, referentials, to_bytes};
 
 use crate::spec::seda::manifest::Kind;
 use serde::Deserialize;
@@ -106,10 +111,33 @@ pub struct Contract {
     pub format_type: BTreeSet<String>,
     /// Agencies that may originate under this contract; empty for all (ours).
     pub originating_agencies: BTreeSet<String>,
+    /// Agencies that may transfer under this contract; empty for all (ours).
+    pub transferring_agencies: BTreeSet<String>,
     /// Most units in a transfer (ours).
     pub units_max: Option<u64>,
+    /// Most objects in a transfer (ours).
+    pub objects_max: Option<u64>,
     /// Most bytes in a transfer (ours).
     pub bytes_max: Option<u64>,
+    /// Most bytes in one object (ours).
+    pub object_bytes_max: Option<u64>,
+    /// What signatures must be worth (ours).
+    pub signature_verification: SignatureVerification,
+}
+
+/// What a contract makes of the signatures of the documents transferred (ours).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SignatureVerification {
+    /// They are not looked at.
+    #[default]
+    None,
+    /// The verdict is said, and changes nothing.
+    Record,
+    /// A signature that is not valid is a warning.
+    Warn,
+    /// A signature that is not valid refuses the transfer.
+    Require,
 }
 
 /// An archive profile: a grammar that bordereaux must follow.

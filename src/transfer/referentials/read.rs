@@ -1,14 +1,19 @@
-//! Reading the files of a directory.
+//! From entries to what the checks use, and reading the files of a directory.
 
-use super::csv::{Row, rows};
-use super::{Agency, Contract, Duration, Measure, Profile, ReferentialError, Referentials, Rule, UnitProfile};
+use super::file;
+use super::list::{Entries, List};
+use super::{Agency, Duration, Measure, ReferentialError, Referentials, Rule};
 use crate::spec::seda::manifest::Kind;
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The longest file, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// The longest duration, in its unit (VITAM's own limit).
+const DURATION_MAX: u32 = 999;
 
 pub(super) fn directory(directory: &Path) -> Result<Referentials, ReferentialError> {
     let fault = |file: &Path, detail: String| ReferentialError { file: file.display().to_string(), detail };
@@ -18,124 +23,113 @@ pub(super) fn directory(directory: &Path) -> Result<Referentials, ReferentialErr
     }
     files.sort();
     let mut referentials = Referentials::default();
-    for file in files {
-        let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    for path in files {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         if !matches!(extension.as_str(), "csv" | "json" | "rng") {
             continue;
         }
-        let text = text(&file).map_err(|detail| fault(&file, detail))?;
-        match extension.as_str() {
-            "csv" => table(&mut referentials, &text),
-            "json" => list(&mut referentials, &text),
-            _ => {
-                let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                referentials.grammars.insert(name, text);
-                Ok(())
-            }
+        let length = std::fs::metadata(&path).map_err(|error| fault(&path, error.to_string()))?.len();
+        if length > FILE_BYTES_MAX {
+            return Err(fault(&path, format!("plus de {FILE_BYTES_MAX} octets")));
         }
-        .map_err(|detail| fault(&file, detail))?;
+        let bytes = std::fs::read(&path).map_err(|error| fault(&path, error.to_string()))?;
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let given = file::read(&name, &bytes, None).map_err(|faults| fault(&path, join(&faults)))?;
+        referentials.take(given.list, &given.entries).map_err(|detail| fault(&path, detail))?;
     }
     Ok(referentials)
 }
 
-fn text(file: &Path) -> Result<String, String> {
-    let length = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(format!("plus de {FILE_BYTES_MAX} octets"));
-    }
-    let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
-    // Spreadsheets still write Latin-1.
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
+fn join(faults: &[file::Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ; ")
 }
 
-fn table(referentials: &mut Referentials, text: &str) -> Result<(), String> {
-    let mut rows = rows(text)?.into_iter();
-    let Some((_, head)) = rows.next() else { return Ok(()) };
-    let columns: BTreeMap<String, usize> =
-        head.iter().enumerate().map(|(at, name)| (name.trim().to_ascii_lowercase(), at)).collect();
-    let column = |name: &str| columns.get(&name.to_ascii_lowercase()).copied();
-    match (column("RuleId"), column("Identifier")) {
-        (Some(_), _) => {
-            let rules = referentials.rules.get_or_insert_with(BTreeMap::new);
-            for row in rows {
-                let (id, rule) = rule(&row, &column)?;
-                rules.insert(id, rule);
+/// What an entry of the agencies holds.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct AgencyMembers {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    description: String,
+}
+
+/// What an entry of the grammars holds.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GrammarMembers {
+    grammar: String,
+}
+
+impl Referentials {
+    /// Adds the entries of a list; those of the same identifier take the place of earlier ones.
+    pub(super) fn take(&mut self, list: List, entries: &Entries) -> Result<(), String> {
+        match list {
+            List::Agencies => {
+                let agency = |members: AgencyMembers| Agency { name: members.name, description: members.description };
+                let found = typed(entries)?.into_iter().map(|(id, members)| (id, agency(members)));
+                self.agencies.get_or_insert_with(BTreeMap::new).extend(found);
             }
-        }
-        (_, Some(identifier)) => {
-            let agencies = referentials.agencies.get_or_insert_with(BTreeMap::new);
-            let (name, description) = (column("Name"), column("Description"));
-            for row in rows {
-                let id = field(&row, Some(identifier)).to_owned();
-                if id.is_empty() {
-                    return Err(format!("ligne {} : identifiant vide", row.0));
+            List::Rules => {
+                let rules = self.rules.get_or_insert_with(BTreeMap::new);
+                for entry in entries.values() {
+                    let (id, rule) = rule(entry).map_err(|(column, detail)| format!("{column} : {detail}"))?;
+                    rules.insert(id, rule);
                 }
-                let (name, description) = (field(&row, name).to_owned(), field(&row, description).to_owned());
-                agencies.insert(id, Agency { name, description });
+            }
+            List::Contracts => self.contracts.get_or_insert_with(BTreeMap::new).extend(typed(entries)?),
+            List::Profiles => self.profiles.get_or_insert_with(BTreeMap::new).extend(typed(entries)?),
+            List::UnitProfiles => self.unit_profiles.extend(typed(entries)?),
+            List::Grammars => {
+                let found =
+                    typed::<GrammarMembers>(entries)?.into_iter().map(|(name, members)| (name, members.grammar));
+                self.grammars.extend(found);
             }
         }
-        _ => return Err("ni règles (colonne RuleId) ni services (colonne Identifier)".into()),
+        Ok(())
     }
-    Ok(())
 }
 
-fn field(row: &Row, column: Option<usize>) -> &str {
-    column.and_then(|at| row.1.get(at)).map_or("", |field| field.trim())
+fn typed<T: serde::de::DeserializeOwned>(entries: &Entries) -> Result<Vec<(String, T)>, String> {
+    let one = |(id, value): (&String, &Value)| match T::deserialize(value) {
+        Ok(typed) => Ok((id.clone(), typed)),
+        Err(error) => Err(format!("« {id} » : {error}")),
+    };
+    entries.iter().map(one).collect()
 }
 
-fn rule(row: &Row, column: &dyn Fn(&str) -> Option<usize>) -> Result<(String, Rule), String> {
-    let get = |name| field(row, column(name));
+/// A rule and its identifier, else the member at fault and why.
+pub(super) fn rule(entry: &Value) -> Result<(String, Rule), (&'static str, String)> {
+    let get = |name: &str| match entry.get(name) {
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
     let id = get("RuleId");
-    let fault = |detail: String| format!("ligne {} : {detail}", row.0);
     if id.is_empty() {
-        return Err(fault("identifiant de règle vide".into()));
+        return Err(("RuleId", "identifiant de règle vide".into()));
     }
-    let kind = Kind::of_name(get("RuleType")).ok_or_else(|| fault(format!("type de règle « {} »", get("RuleType"))))?;
-    let measure = match get("RuleMeasurement").to_ascii_lowercase().as_str() {
+    let kind = get("RuleType");
+    let kind = Kind::of_name(&kind).ok_or_else(|| ("RuleType", format!("type de règle inconnu : « {kind} »")))?;
+    let unit = get("RuleMeasurement");
+    let measure = match unit.to_ascii_lowercase().as_str() {
         "day" | "days" => Some(Measure::Day),
         "month" | "months" => Some(Measure::Month),
         "year" | "years" => Some(Measure::Year),
         _ => None,
     };
-    let duration = match (get("RuleDuration"), measure) {
-        ("", _) => Duration::Undefined,
+    let count = get("RuleDuration");
+    let duration = match (count.to_ascii_lowercase().as_str(), measure) {
+        // Only a hold may leave its end to its own date.
+        ("", _) if kind == Kind::Hold => Duration::Undefined,
+        ("", _) => return Err(("RuleDuration", "durée absente".into())),
         ("unlimited", _) => Duration::Unlimited,
-        (count, Some(measure)) => match count.parse() {
-            Ok(count) => Duration::Of(count, measure),
-            Err(_) => return Err(fault(format!("durée « {count} »"))),
+        (count, Some(measure)) => match count.parse::<u32>() {
+            Ok(count) if count <= DURATION_MAX => Duration::Of(count, measure),
+            Ok(_) => return Err(("RuleDuration", format!("durée « {count} » : au plus {DURATION_MAX}"))),
+            Err(_) => return Err(("RuleDuration", format!("durée « {count} »"))),
         },
-        (_, None) => return Err(fault(format!("unité de durée « {} »", get("RuleMeasurement")))),
+        (_, None) => return Err(("RuleMeasurement", format!("unité de durée « {unit} » : Day, Month ou Year"))),
     };
-    Ok((id.to_owned(), Rule { kind, value: get("RuleValue").to_owned(), duration }))
-}
-
-fn list(referentials: &mut Referentials, text: &str) -> Result<(), String> {
-    let values: Vec<Value> = match serde_json::from_str(text.trim_start_matches('\u{FEFF}')) {
-        Ok(Value::Array(values)) => values,
-        Ok(value @ Value::Object(_)) => vec![value],
-        Ok(_) => return Err("ni liste ni objet JSON".into()),
-        Err(error) => return Err(error.to_string()),
-    };
-    for value in values {
-        let has = |member: &str| value.get(member).is_some();
-        if has("ControlSchema") {
-            let profile: UnitProfile = parse(value)?;
-            referentials.unit_profiles.insert(profile.identifier.clone(), profile);
-        } else if has("Format") {
-            let profile: Profile = parse(value)?;
-            referentials.profiles.get_or_insert_with(BTreeMap::new).insert(profile.identifier.clone(), profile);
-        } else {
-            let contract: Contract = parse(value)?;
-            referentials.contracts.get_or_insert_with(BTreeMap::new).insert(contract.identifier.clone(), contract);
-        }
-    }
-    Ok(())
-}
-
-fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, String> {
-    let id = value.get("Identifier").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if id.is_empty() {
-        return Err("élément sans Identifier".into());
-    }
-    serde_json::from_value(value).map_err(|error| format!("« {id} » : {error}"))
+    Ok((id, Rule { kind, value: get("RuleValue"), duration }))
 }
