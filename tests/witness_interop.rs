@@ -90,6 +90,7 @@ fn appears(path: &Path) {
 }
 
 async fn started(archive: &Archive) -> Daemon {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut daemon = archive.serve(&[]);
     assert!(archive.ready(&mut daemon, Duration::from_secs(60)).await, "never ready: {}", archive.log());
     daemon
@@ -139,6 +140,7 @@ async fn litewitness_cosigns_our_log_and_refuses_its_fork() {
         assert!(opened.contains(ORIGIN) && opened.contains("lite.example/w"), "{opened}");
     }
     // Two ways from here: the second is refused by the Go witness, and we know why.
+    log.settled().await;
     running.kill();
     let other = log.copy();
     let (_running, _other) = (started(&log).await, started(&other).await);

@@ -239,6 +239,7 @@ async fn a_log_that_forked_learns_it_from_its_witness() {
     follow(&log, "open", &[(&witness, &key)], "quorum W0");
     let mut daemon = started(&log).await;
     log.open_for_deposits().await;
+    log.settled().await;
     daemon.kill();
     // Two nodes that believe they are the same archive, each with its bucket.
     let other = log.copy();

@@ -124,6 +124,24 @@ impl Archive {
         issued["secret"].as_str().expect("a secret").clone_into(&mut self.secret);
     }
 
+    /// Waits until the log has stood still for a while: evidence of what was deposited is made seconds later, and that
+    /// is journalled too.
+    pub async fn settled(&self) {
+        let client = Client::new();
+        let size = async || {
+            let note = client.get(self.url("/log/checkpoint")).send().await.expect("an answer").text().await;
+            note.expect("a checkpoint").lines().nth(1).unwrap_or_default().to_owned()
+        };
+        let (mut known, mut since) = (size().await, Instant::now());
+        while since.elapsed() < Duration::from_secs(6) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let now = size().await;
+            if now != known {
+                (known, since) = (now, Instant::now());
+            }
+        }
+    }
+
     /// What the daemon said, for a message.
     pub fn log(&self) -> String {
         let log = std::fs::read_to_string(self.path().join("daemon.log")).unwrap_or_default();
