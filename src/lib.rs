@@ -21,7 +21,8 @@
 //!    [`witness`] has its checkpoints cosigned by others, and cosigns theirs.
 //! 8. [`receipt`] puts together what the depositor keeps; [`verify`] checks it with no network.
 //! 9. [`views`] feed [`catalog`] and [`search`] from the log; both can be deleted at any time.
-//! 10. [`audit`] re-reads everything and says what it found.
+//! 10. [`dissemination`] puts archives together as packages, for readers and for other archives.
+//! 11. [`audit`] re-reads everything and says what it found.
 //!
 //! [`daemon`] wires the rooms together, [`cli`] is one file per command, and [`spec`] holds the formats of others
 //! (C2SP, RFC 3161, RFC 4998, RFC 5652, RFC 8785) without a type of ours in them.
@@ -35,6 +36,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod digest;
+pub mod dissemination;
 pub mod evidence;
 pub mod package;
 pub mod receipt;

@@ -24,6 +24,7 @@ const ROOMS: &[&str] = &[
     "admission",
     "transfer",
     "store",
+    "dissemination",
     "sequencer",
     "timestamp",
     "evidence",

@@ -297,7 +297,7 @@ async fn read<T: DeserializeOwned>(app: &Services, body: Body) -> Result<T, Prob
     })
 }
 
-fn check_text(pointer: &str, text: &str, required: bool) -> Result<(), Problem> {
+pub(super) fn check_text(pointer: &str, text: &str, required: bool) -> Result<(), Problem> {
     if required && text.trim().is_empty() {
         return Err(Problem::request(pointer, "Ce champ ne peut être vide.", "This field cannot be empty."));
     }

@@ -108,6 +108,8 @@ codes! {
     ContentEncoding = "content-encoding", 415, "Codage de contenu refusé", "Content coding refused";
     /// The policy requires a valid signature.
     SignatureInvalid = "signature-invalid", 422, "Signature absente ou non valide", "Signature missing or invalid";
+    /// Archives that may not be given yet.
+    NotCommunicable = "not-communicable", 403, "Non communicable", "Not communicable";
     /// A file of reference data is wrong.
     ReferentialInvalid = "referential-invalid", 422, "Référentiel refusé", "Reference data refused";
     /// Reference data were changed at the same moment elsewhere.

@@ -10,6 +10,7 @@
 //! | `POST /v1/evidence/renewals` | a pass over the evidence | admin |
 //! | `GET /v1/archives?…` | look-up | read |
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
+//! | `POST`, `GET /v1/deliveries/…`, `/v1/restitutions` | archives as a SEDA package, to read or to archive elsewhere | read |
 //! | `POST`, `GET /v1/referentials/…` | reference data: agencies, rules, contracts, profiles | admin; audit reads |
 //! | `POST /v1/validations` | what signatures are worth; nothing is stored | deposit, read |
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
@@ -24,6 +25,7 @@ mod archives;
 mod auth;
 mod body;
 mod code;
+mod deliveries;
 mod deposits;
 mod ers;
 mod evidence;
@@ -80,6 +82,11 @@ pub fn router(app: App) -> Router {
         .route("/v1/agencies", get(admin::agencies).post(admin::register))
         .route("/v1/tokens", get(admin::tokens).post(admin::issue))
         .route("/v1/tokens/{token}", axum::routing::delete(admin::revoke))
+        .route("/v1/deliveries", get(deliveries::dips).post(deliveries::request_dip))
+        .route("/v1/restitutions", get(deliveries::transfers).post(deliveries::request_transfer))
+        .route("/v1/deliveries/{id}", get(deliveries::state))
+        .route("/v1/deliveries/{id}/package", get(deliveries::package))
+        .route("/v1/deliveries/{id}/authorization", get(deliveries::question).post(deliveries::answer))
         .route("/v1/referentials", get(referentials::lists).post(referentials::import))
         .route("/v1/referentials/{list}", get(referentials::list))
         .route("/v1/referentials/{list}/changes", get(referentials::changes))

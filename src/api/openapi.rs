@@ -161,6 +161,8 @@ impl Modify for Credentials {
         super::deposits::create, super::deposits::state, super::receipts::fetch,
         super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
+        super::deliveries::request_dip, super::deliveries::dips, super::deliveries::request_transfer, super::deliveries::transfers,
+        super::deliveries::state, super::deliveries::package, super::deliveries::question, super::deliveries::answer,
         super::referentials::import, super::referentials::lists, super::referentials::list, super::referentials::entry, super::referentials::changes,
         super::validations::validate, super::tsa::stamp, super::witness::add_checkpoint,
         super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
@@ -172,6 +174,7 @@ impl Modify for Credentials {
     tags(
         (name = "deposits", description = "Documents in, receipts out"),
         (name = "archives", description = "Reading and looking up"),
+        (name = "deliveries", description = "Archives as SEDA packages: communication and restitution"),
         (name = "validations", description = "What signatures are worth (ETSI EN 319 102-1)"),
         (name = "timestamps", description = "Time-stamp tokens (RFC 3161)"),
         (name = "witness", description = "Cosignatures for other logs (C2SP tlog-witness)"),

@@ -94,14 +94,20 @@ impl Services {
     }
 
     /// The whole of a payload that is known to be short.
-    async fn read_payload(&self, payload: &Payload) -> Result<Vec<u8>, Problem> {
+    pub(super) async fn read_payload(&self, payload: &Payload) -> Result<Vec<u8>, Problem> {
         let stream = self.store.read(payload, 0..payload.size_bytes).await?;
         let chunks: Vec<Bytes> = stream.try_collect().await?;
         Ok(chunks.concat())
     }
 
     /// Makes bytes a payload, durable.
-    async fn keep(&self, agency: &str, name: &str, media_type: &str, bytes: Bytes) -> Result<Payload, Problem> {
+    pub(super) async fn keep(
+        &self,
+        agency: &str,
+        name: &str,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Payload, Problem> {
         let mut writer = self.store.payload(agency, RULE)?;
         writer.write(bytes).await?;
         let stored = writer.finish().await?;
@@ -492,6 +498,6 @@ fn time_of(ms: u64) -> String {
 }
 
 /// Parsing thousands of entries is not for the runtime's threads.
-async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))
 }

@@ -24,6 +24,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+/// Packages made at the same time: each has a thread of its own.
+const PACKAGES_MAX: usize = 8;
+
 /// The services, as handlers pass them around.
 pub type App = Arc<Services>;
 
@@ -101,6 +104,8 @@ pub struct Services {
     pub(super) evidences: Evidences,
     pub(super) refusals: Refusals,
     pub(super) registry: Registry,
+    /// Packages on their way out.
+    pub(super) packages: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Services {
@@ -135,6 +140,7 @@ impl Services {
             evidences,
             refusals,
             registry: Registry::default(),
+            packages: Arc::new(Semaphore::new(PACKAGES_MAX)),
             parts,
         })
     }

@@ -5,8 +5,8 @@
 //! while a batch is applied (a lock common to the whole process), which is tolerable for an idempotency key and would not
 //! be for every credential.
 
-use super::keys::{self, AGENCY, CURSOR, REGISTER, TOKEN};
-use super::{Agency, Catalog, CatalogError, Prior, Register, Token};
+use super::keys::{self, AGENCY, CURSOR, DELIVERY, REGISTER, TOKEN};
+use super::{Agency, Catalog, CatalogError, Delivery, Prior, Register, Token};
 use crate::package::ReferentialChange;
 use crate::views::{
     Batch, Cursor, Entry, Event, OpenError, Opened, Shelf, ShelfError, View, ViewError, is_environment,
@@ -59,6 +59,7 @@ struct Mirror {
     agencies: BTreeMap<String, Agency>,
     tokens: BTreeMap<String, Token>,
     registers: BTreeMap<String, Register>,
+    deliveries: BTreeMap<u64, Delivery>,
     by_hash: HashMap<[u8; 32], String>,
 }
 
@@ -120,6 +121,15 @@ impl Catalog for EmbeddedCatalog {
 
     fn referentials(&self) -> Vec<Register> {
         self.mirror().registers.values().cloned().collect()
+    }
+
+    fn delivery(&self, index: u64) -> Option<Delivery> {
+        self.mirror().deliveries.get(&index).cloned()
+    }
+
+    fn deliveries(&self, agency: Option<&str>) -> Vec<Delivery> {
+        let mirror = self.mirror();
+        mirror.deliveries.values().rev().filter(|d| agency.is_none_or(|a| d.agency == a)).cloned().collect()
     }
 
     fn prior(&self, agency: &str, idempotency: &[u8; 32]) -> Result<Option<Prior>, CatalogError> {
@@ -211,6 +221,7 @@ struct Parts {
     agencies: BTreeMap<String, Agency>,
     tokens: BTreeMap<String, Token>,
     registers: BTreeMap<String, Register>,
+    deliveries: BTreeMap<u64, Delivery>,
 }
 
 impl<'m> Change<'m> {
@@ -254,6 +265,25 @@ impl<'m> Change<'m> {
                 }
             }
             Event::Referential(change) => self.change(change, entry),
+            Event::DeliveryRequested(asked) => {
+                let (index, time_ms, agency) = (entry.index, entry.time_ms, entry.agency.to_string());
+                let asked = (**asked).clone();
+                let delivery = Delivery { index, time_ms, agency, asked, authorization: None, given: 0 };
+                self.parts.deliveries.insert(index, delivery);
+            }
+            Event::DeliveryAuthorization(answer) => {
+                if let Some(mut delivery) = self.delivery(answer.request) {
+                    // The first answer stands.
+                    delivery.authorization.get_or_insert((answer.granted, answer.identifier.clone()));
+                    self.parts.deliveries.insert(delivery.index, delivery);
+                }
+            }
+            Event::Delivered(given) => {
+                if let Some(mut delivery) = self.delivery(given.request) {
+                    delivery.given += 1;
+                    self.parts.deliveries.insert(delivery.index, delivery);
+                }
+            }
             Event::Nothing => {}
         }
     }
@@ -266,6 +296,10 @@ impl<'m> Change<'m> {
             let register = Register { change: change.clone(), index: entry.index, time_ms: entry.time_ms };
             self.parts.registers.insert(name.clone(), register);
         }
+    }
+
+    fn delivery(&self, index: u64) -> Option<Delivery> {
+        self.parts.deliveries.get(&index).or_else(|| self.mirror.deliveries.get(&index)).cloned()
     }
 
     fn token(&self, name: &str) -> Option<&Token> {
@@ -281,6 +315,9 @@ impl<'m> Change<'m> {
         }
         for (name, register) in &self.parts.registers {
             writes.insert(keys::named(REGISTER, name), json(register));
+        }
+        for (index, delivery) in &self.parts.deliveries {
+            writes.insert(&keys::numbered(DELIVERY, *index)[..], json(delivery));
         }
         writes.insert(CURSOR, keys::cursor_value(end, self.parts.clock_ms));
     }
@@ -298,6 +335,7 @@ impl Mirror {
             agencies: BTreeMap::new(),
             tokens: BTreeMap::new(),
             registers: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
             by_hash: HashMap::new(),
         }
     }
@@ -306,6 +344,7 @@ impl Mirror {
         (self.cursor, self.clock_ms) = (cursor, change.clock_ms);
         self.agencies.extend(change.agencies);
         self.registers.extend(change.registers);
+        self.deliveries.extend(change.deliveries);
         let mut renamed = false;
         for (name, token) in change.tokens {
             renamed |= self.tokens.get(&name).is_some_and(|old| old.hash != token.hash);
@@ -356,6 +395,10 @@ impl Mirror {
         for pair in tree.scan_prefix([REGISTER]) {
             let register: Register = read_json(pair)?;
             mirror.registers.insert(register.change.referential.clone(), register);
+        }
+        for pair in tree.scan_prefix([DELIVERY]) {
+            let delivery: Delivery = read_json(pair)?;
+            mirror.deliveries.insert(delivery.index, delivery);
         }
         mirror.index_tokens();
         Ok(mirror)

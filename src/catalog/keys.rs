@@ -6,6 +6,7 @@
 //! | `a` ‖ code | the agency, JSON |
 //! | `t` ‖ name | the token, JSON |
 //! | `r` ‖ name | the list of reference data, JSON |
+//! | `d` ‖ index u64 | the request for archives, JSON |
 //! | `i` ‖ epoch u16 ‖ idempotency digest 32 | index u64, log clock u64, content digest 32, agency code |
 //!
 //! Numbers are big-endian; times are Unix milliseconds. An **epoch** is thirty days: a look-up tries the few epochs of the
@@ -27,6 +28,7 @@ pub(super) const CURSOR: &[u8] = b"c";
 pub(super) const AGENCY: u8 = b'a';
 pub(super) const TOKEN: u8 = b't';
 pub(super) const REGISTER: u8 = b'r';
+pub(super) const DELIVERY: u8 = b'd';
 const IDEMPOTENCY: u8 = b'i';
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
@@ -36,6 +38,12 @@ pub(super) fn named(prefix: u8, name: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + name.len());
     key.push(prefix);
     key.extend_from_slice(name.as_bytes());
+    key
+}
+
+pub(super) fn numbered(prefix: u8, number: u64) -> [u8; 9] {
+    let mut key = [prefix; 9];
+    key[1..].copy_from_slice(&number.to_be_bytes());
     key
 }
 

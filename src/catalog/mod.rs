@@ -6,7 +6,7 @@ mod keys;
 
 pub use embedded::{CatalogOptions, EmbeddedCatalog};
 
-use crate::package::{Agency, ReferentialChange, Scope};
+use crate::package::{Agency, DeliveryRequested, ReferentialChange, Scope};
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
 
@@ -34,6 +34,12 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// The lists of reference data as they are now, by name.
     fn referentials(&self) -> Vec<Register>;
+
+    /// The request for archives whose record has this index.
+    fn delivery(&self, index: u64) -> Option<Delivery>;
+
+    /// Requests for archives, newest first; those of an agency, or of all of them.
+    fn deliveries(&self, agency: Option<&str>) -> Vec<Delivery>;
 
     /// The deposit that used this idempotency digest within [`IDEMPOTENCY_WINDOW`], if the agency made it.
     fn prior(&self, agency: &str, idempotency: &[u8; 32]) -> Result<Option<Prior>, CatalogError>;
@@ -70,6 +76,23 @@ pub struct Register {
     pub index: u64,
     /// When, Unix milliseconds.
     pub time_ms: u64,
+}
+
+/// A request for archives as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Delivery {
+    /// Index of its record.
+    pub index: u64,
+    /// When, Unix milliseconds.
+    pub time_ms: u64,
+    /// The agency that asked.
+    pub agency: String,
+    /// What was asked for.
+    pub asked: DeliveryRequested,
+    /// The control authority's answer: whether it allows, and its identifier.
+    pub authorization: Option<(bool, String)>,
+    /// How many times it was given.
+    pub given: u64,
 }
 
 /// Why a credential is not worth anything.

@@ -1,11 +1,13 @@
 //! The archival package (OAIS AIP): the record that describes an archive for ever, and the identifier that finds it.
 
 mod ark;
+mod delivery;
 mod record;
 mod referential;
 mod transfer;
 
 pub use ark::{Ark, ArkError};
+pub use delivery::{Delivered, DeliveryAuthorization, DeliveryRequested};
 pub(crate) use record::safe_integer;
 pub use record::{
     Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, EvidenceRenewal, Link, Location, Payload, RECORD_BYTES_MAX, Record,

@@ -3,8 +3,8 @@
 //! A record's bytes never change once committed; readers keep the bytes and parse a view of them. The random salt makes
 //! the log entry meaningless to whoever lacks the record (invariant I5).
 
-use super::ReferentialChange;
 use super::transfer::{Transfer, Unit};
+use super::{Delivered, DeliveryAuthorization, DeliveryRequested, ReferentialChange};
 use crate::digest::Digests;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -75,6 +75,12 @@ pub enum Body {
     EvidenceRenewal(EvidenceRenewal),
     /// A list of reference data was changed.
     ReferentialChanged(Box<ReferentialChange>),
+    /// Archives were asked for.
+    DeliveryRequested(Box<DeliveryRequested>),
+    /// The control authority said whether they may be given.
+    DeliveryAuthorization(Box<DeliveryAuthorization>),
+    /// They are about to be given.
+    Delivered(Box<Delivered>),
 }
 
 /// An archived deposit.
@@ -332,6 +338,8 @@ impl Record {
         match &self.body {
             Body::Deposit(deposit) => &deposit.payloads,
             Body::ReferentialChanged(change) => &change.payloads,
+            Body::DeliveryRequested(request) => &request.payloads,
+            Body::DeliveryAuthorization(authorization) => &authorization.payloads,
             _ => &[],
         }
     }

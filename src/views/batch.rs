@@ -6,7 +6,10 @@
 
 use super::Cursor;
 use crate::clock::parse_record_time;
-use crate::package::{Agency, RECORD_BYTES_MAX, ReferentialChange, Scope, TokenRevoked};
+use crate::package::{
+    Agency, Delivered, DeliveryAuthorization, DeliveryRequested, RECORD_BYTES_MAX, ReferentialChange, Scope,
+    TokenRevoked,
+};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -62,6 +65,12 @@ pub enum Event {
     TokenRevoked(TokenRevoked),
     /// A list of reference data was changed.
     Referential(Box<ReferentialChange>),
+    /// Archives were asked for.
+    DeliveryRequested(Box<DeliveryRequested>),
+    /// The control authority answered.
+    DeliveryAuthorization(Box<DeliveryAuthorization>),
+    /// Archives were given.
+    Delivered(Box<Delivered>),
     /// Nothing for any view: refusals, types from the future, unreadable bytes.
     Nothing,
 }
@@ -252,6 +261,11 @@ fn read_event(envelope: &Envelope<'_>) -> Reading {
         "token-issued" => read_issued(body).map(|t| Event::TokenIssued(Box::new(t))),
         "token-revoked" => serde_json::from_str(body).ok().map(Event::TokenRevoked),
         "referential-changed" => serde_json::from_str(body).ok().map(|change| Event::Referential(Box::new(change))),
+        "delivery-requested" => serde_json::from_str(body).ok().map(|asked| Event::DeliveryRequested(Box::new(asked))),
+        "delivery-authorization" => {
+            serde_json::from_str(body).ok().map(|answer| Event::DeliveryAuthorization(Box::new(answer)))
+        }
+        "delivered" => serde_json::from_str(body).ok().map(|given| Event::Delivered(Box::new(given))),
         _ => return Reading::Unknown,
     };
     event.map_or(Reading::Unreadable, Reading::Known)

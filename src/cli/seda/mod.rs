@@ -3,6 +3,7 @@
 mod check;
 mod conformance;
 mod convert;
+mod export;
 mod referential;
 
 use super::Outcome;
@@ -21,6 +22,7 @@ enum What {
     Check(check::Args),
     Convert(convert::Args),
     Conformance(conformance::Args),
+    Export(export::Args),
     Referential(referential::Args),
 }
 
@@ -30,6 +32,7 @@ impl Args {
             What::Check(args) => args.run(),
             What::Convert(args) => args.run(),
             What::Conformance(args) => args.run(),
+            What::Export(args) => args.run(),
             What::Referential(args) => args.run(),
         }
     }

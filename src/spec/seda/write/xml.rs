@@ -16,6 +16,11 @@ impl Xml {
         Self { out, open: vec![root] }
     }
 
+    /// Begins a part of a document, that [`Self::raw`] will take.
+    pub(super) fn fragment() -> Self {
+        Self { out: String::new(), open: Vec::new() }
+    }
+
     pub(super) fn open(&mut self, name: &'static str) {
         self.open_with(name, &[]);
     }

@@ -1,0 +1,172 @@
+//! What leaves the archive is a SEDA package that others accept: our own strict checks and the official schema; what is not
+//! communicable waits for the control authority; every package given is a record.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+#[path = "support/node.rs"]
+mod node;
+
+use archiland::spec::seda::{Mode, Version, validate, xml::Limits};
+use archiland::transfer::check::{Options, check};
+use archiland::transfer::event::Outcome;
+use node::{Archive, Kind, percent, problem};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Two archives, one of them of two documents, one of which is large enough for an object of its own.
+async fn deposited(archive: &Archive, token: &str) -> Vec<String> {
+    let one = archive.deposit(token, "délib.pdf", "%PDF-1.4\ncontenu").send().await.unwrap();
+    let large: Vec<u8> = (0..3_000_000u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+    let metadata = json!({ "title": "Budget <2026> & annexes", "type": "budget", "external_id": "B-2026",
+        "dates": { "created": "2026-03-31", "start": "2026-01-01", "end": "2026-12-31" } });
+    let form = Form::new()
+        .part("metadata", Part::text(metadata.to_string()))
+        .part("files", Part::bytes("Notice.\n".as_bytes()).file_name("notice.txt"))
+        .part("files", Part::bytes([b"%PDF-1.4\n".to_vec(), large].concat()).file_name("budget.pdf"));
+    let two = archive.request(Method::POST, "/v1/deposits", token).multipart(form).send().await.unwrap();
+    let mut ids = Vec::new();
+    for response in [one, two] {
+        assert_eq!(response.status(), StatusCode::CREATED);
+        ids.push(response.json::<Value>().await.unwrap()["archive"].as_str().unwrap().to_owned());
+    }
+    ids
+}
+
+async fn ask(archive: &Archive, token: &str, path: &str, request: &Value) -> Response {
+    archive.request(Method::POST, path, token).json(request).send().await.unwrap()
+}
+
+async fn fetched(archive: &Archive, token: &str, delivery: &Value) -> PathBuf {
+    let response = archive.get(delivery["package"].as_str().unwrap(), token).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/zip");
+    let bytes = response.bytes().await.unwrap();
+    let name = delivery["id"].as_str().unwrap().rsplit('/').next().unwrap();
+    let file = archive.dir.path().join(format!("{name}.zip"));
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+fn member(file: &Path, name: &str) -> Vec<u8> {
+    let mut zip = zip::ZipArchive::new(std::fs::File::open(file).unwrap()).unwrap();
+    let mut content = Vec::new();
+    zip.by_name(name).unwrap().read_to_end(&mut content).unwrap();
+    content
+}
+
+/// By our validator, and by the official schema where it and xmllint are at hand.
+fn valid(manifest: &[u8], version: Version) {
+    let checked = validate(manifest, &Limits::default()).unwrap();
+    assert!(checked.findings.kept.is_empty(), "{:?}", checked.findings.kept);
+    let found =
+        ["../shared/data/seda-xsd", "../../shared/data/seda-xsd"].iter().map(PathBuf::from).find(|p| p.is_dir());
+    let Some(schemas) = found else {
+        eprintln!("skipped: needs ../shared/data/seda-xsd");
+        return;
+    };
+    let number = version.number();
+    let schema = schemas.join(format!("seda-{number}/seda-{number}-main.xsd"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), manifest).unwrap();
+    let mut xmllint = Command::new("xmllint");
+    xmllint.args(["--nonet", "--noout", "--schema"]).arg(&schema).arg(file.path());
+    match xmllint.env("XML_CATALOG_FILES", schemas.join("catalog.xml")).output() {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "CI needs xmllint (libxml2-utils): {error}");
+            eprintln!("skipped: xmllint: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_restitution_is_a_transfer_that_archives_accept() {
+    let mut archive = Archive::start(Kind::Local).await;
+    let (token, _) = archive.agency("200040475", &["deposit", "read"]).await;
+    let ids = deposited(&archive, &token).await;
+    for version in [Version::V2_1, Version::V2_2, Version::V2_3] {
+        let request =
+            json!({ "archives": ids, "version": version.number(), "receiver": "AD-VOISINE", "agreement": "IC-9" });
+        let response = ask(&archive, &token, "/v1/restitutions", &request).await;
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let file = fetched(&archive, &token, &response.json().await.unwrap()).await;
+        let checked = check(&file, &Options { mode: Mode::Strict, ..Options::default() }).unwrap();
+        assert_eq!(checked.report.outcome, Outcome::Ok, "{version}: {:#?}", checked.report.events);
+        valid(&member(&file, "manifest.xml"), version);
+    }
+    let listed: Value = archive.get("/v1/restitutions", &token).await.json().await.unwrap();
+    assert_eq!(listed["deliveries"].as_array().unwrap().len(), 3);
+    assert_eq!(listed["deliveries"][0]["state"], "delivered");
+    archive.stop().await;
+}
+
+#[tokio::test]
+async fn a_dip_is_read_and_its_delivery_is_a_record() {
+    let mut archive = Archive::start(Kind::Memory).await;
+    let (token, _) = archive.agency("200040475", &["deposit", "read"]).await;
+    let ids = deposited(&archive, &token).await;
+    let unit = &ids[0];
+    let message = format!(
+        "<ArchiveDeliveryRequest xmlns=\"{}\"><Date>2026-11-24T00:00:00Z</Date><MessageIdentifier>R-1</MessageIdentifier>\
+         <CodeListVersions/><Derogation>false</Derogation><UnitIdentifier>{unit}</UnitIdentifier>\
+         <ArchivalAgency><Identifier>AD</Identifier></ArchivalAgency>\
+         <Requester><Identifier>200040475</Identifier></Requester></ArchiveDeliveryRequest>",
+        Version::V2_1.namespace()
+    );
+    let response = archive.request(Method::POST, "/v1/deliveries", &token).body(message).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::CREATED, "{}", response.text().await.unwrap());
+    let delivery: Value = response.json().await.unwrap();
+    assert_eq!((&delivery["version"], &delivery["state"]), (&"2.1".into(), &"ready".into()));
+    let file = fetched(&archive, &token, &delivery).await;
+    let manifest = member(&file, "manifest.xml");
+    valid(&manifest, Version::V2_1);
+    let text = String::from_utf8(manifest).unwrap();
+    assert!(text.contains("<MessageRequestIdentifier>R-1<") && text.contains(&format!("<SystemId>{unit}<")), "{text}");
+    assert_eq!(member(&file, "content/OBJ_0_0.pdf"), b"%PDF-1.4\ncontenu");
+
+    let id = percent(delivery["id"].as_str().unwrap());
+    let state: Value = archive.get(&format!("/v1/deliveries/{id}"), &token).await.json().await.unwrap();
+    assert_eq!((&state["state"], &state["given"]), (&"delivered".into(), &1.into()));
+    // Another agency knows nothing of it, nor of the archives.
+    let (stranger, _) = archive.agency("other", &["deposit", "read"]).await;
+    problem(archive.get(&format!("/v1/deliveries/{id}"), &stranger).await, 404, "not-found").await;
+    problem(ask(&archive, &stranger, "/v1/deliveries", &json!({ "archives": ids })).await, 404, "not-found").await;
+    problem(ask(&archive, &stranger, "/v1/restitutions", &json!({ "archives": ids })).await, 404, "not-found").await;
+    archive.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_communicable_waits_for_the_control_authority() {
+    let mut archive = Archive::start(Kind::Memory).await;
+    let (token, _) = archive.agency("200040475", &["deposit", "read"]).await;
+    let ids = deposited(&archive, &token).await;
+    let admin = archive.admin.clone();
+    let request = json!({ "archives": ids, "requester": "LECTEUR-7", "reason": "recherche historique" });
+    for granted in [true, false] {
+        let response = ask(&archive, &token, "/v1/deliveries", &request).await;
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        let delivery: Value = response.json().await.unwrap();
+        assert_eq!((&delivery["state"], &delivery["withheld"]), (&"authorization-required".into(), &2.into()));
+        let package = delivery["package"].as_str().unwrap();
+        problem(archive.get(package, &token).await, 403, "not-communicable").await;
+        let path = format!("/v1/deliveries/{}/authorization", percent(delivery["id"].as_str().unwrap()));
+        let question = archive.get(&path, &token).await.bytes().await.unwrap();
+        valid(&question, Version::V2_2);
+        let visa = json!({ "granted": granted, "identifier": "VISA-1" });
+        problem(ask(&archive, &token, &path, &visa).await, 403, "forbidden").await;
+        let answered: Value = ask(&archive, &admin, &path, &visa).await.json().await.unwrap();
+        assert_eq!(answered["state"], if granted { "ready" } else { "refused" });
+        problem(ask(&archive, &admin, &path, &visa).await, 400, "request-invalid").await;
+        if granted {
+            let file = fetched(&archive, &token, &delivery).await;
+            let text = String::from_utf8(member(&file, "manifest.xml")).unwrap();
+            assert!(text.contains("<AuthorizationRequestReplyIdentifier>VISA-1<"), "{text}");
+        } else {
+            problem(archive.get(package, &token).await, 403, "not-communicable").await;
+        }
+    }
+    archive.stop().await;
+}
