@@ -4,15 +4,16 @@
 mod support;
 
 use archiland::package::entry_of;
-use archiland::sequencer::head::{self, HeadStore};
+use archiland::sequencer::head::{self, HeadStore, Swap, Version};
 use archiland::sequencer::{LogReader, Sequencer, SequencerOptions, Submission, SubmitError};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::leaf_hash;
 use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
-use archiland::store::{Backend, open_backend};
+use archiland::store::{Backend, StoreError, open_backend};
 use bytes::Bytes;
 use object_store::ObjectStore;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use support::unsigned::Unsigned;
 
 type Bucket = (Arc<dyn ObjectStore>, Arc<dyn HeadStore>);
@@ -109,4 +110,42 @@ async fn nodes_share_one_log_and_one_archive_per_key() {
     assert_eq!(indexes.len(), 40, "one archive per key, whichever node it went to");
     let published = LogReader::new(bucket.0.clone()).published().await.unwrap();
     assert_eq!(published.size, 40);
+}
+
+/// Another node commits just before the first swap of this one.
+struct Overtaken {
+    heads: Arc<dyn HeadStore>,
+    other: Sequencer,
+    first_of_both: Submission,
+    done: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl HeadStore for Overtaken {
+    async fn read(&self, key: &str) -> Result<Option<(Bytes, Version)>, StoreError> {
+        self.heads.read(key).await
+    }
+
+    async fn swap(&self, key: &str, expected: Option<&Version>, content: Bytes) -> Result<Swap, StoreError> {
+        if key == head::HEAD_KEY && !self.done.swap(true, Ordering::SeqCst) {
+            assert_eq!(self.other.submit(self.first_of_both.clone()).await.unwrap().index, 0);
+        }
+        self.heads.swap(key, expected, content).await
+    }
+}
+
+/// A record sent to two nodes begins a batch of each: the batch that lost is not taken for the one that is there.
+#[tokio::test]
+async fn a_batch_that_begins_like_the_winner_is_not_it() {
+    let (objects, heads) = bucket(&Backend::Memory);
+    let other = node(&(objects.clone(), heads.clone())).await;
+    let overtaken = Overtaken { heads, other, first_of_both: submission(0), done: AtomicBool::new(false) };
+    let bucket: Bucket = (objects, Arc::new(overtaken));
+    let sequencer = node(&bucket).await;
+    let reader = LogReader::new(bucket.0.clone());
+    for committed in futures::future::join_all([0, 1].map(|n| sequencer.submit(submission(n)))).await {
+        let committed = committed.unwrap();
+        let read = reader.record(committed.index, committed.size).await.unwrap();
+        assert_eq!(read.as_ref(), Some(&committed.record), "at {}", committed.index);
+    }
 }

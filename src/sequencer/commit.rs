@@ -136,11 +136,10 @@ impl Log {
     }
 
     /// Whether the batch offered at `first` is in the log although another head was observed: another node extended ours
-    /// before it could be read. Entries carry the digest of a salted record: no other record has the same.
+    /// before it could be read. All of it is compared: a record sent to two nodes may begin a batch of each.
     async fn holds(&self, first: u64, items: &[Item]) -> Result<bool, LogError> {
-        let size = self.state.as_ref().map_or(0, LogState::size);
-        let (Some(item), true) = (items.first(), first < size) else { return Ok(false) };
-        Ok(self.reader.entry(first, size).await? == item.entry.as_slice())
+        let entries: Vec<&[u8]> = items.iter().map(|item| item.entry.as_slice()).collect();
+        self.reader.holds(first, &entries, self.state.as_ref().map_or(0, LogState::size)).await
     }
 
     /// A state that is still current needs no request: the swap will tell.

@@ -96,15 +96,31 @@ impl LogReader {
         frames.get(place).map(|frame| unframe(frame, index)).transpose()
     }
 
-    /// The bytes of one log entry.
-    pub async fn entry(&self, index: u64, size: u64) -> Result<Vec<u8>, LogError> {
-        let (bundle, width) = (index / BUNDLE, width_of(index / BUNDLE, size));
+    /// Whether the entries from `first` on are these, in this order, in the log of `size` entries.
+    pub(super) async fn holds(&self, first: u64, entries: &[&[u8]], size: u64) -> Result<bool, LogError> {
+        let (mut index, mut rest) = (first, entries);
+        while !rest.is_empty() {
+            if index >= size {
+                return Ok(false);
+            }
+            let bundle = self.entry_bundle(index / BUNDLE, size).await?;
+            let end = (index / BUNDLE * BUNDLE + BUNDLE).min(size);
+            let (here, later) = rest.split_at(rest.len().min(usize::try_from(end - index).unwrap_or(usize::MAX)));
+            for (ours, index) in here.iter().zip(index..) {
+                if entry_at(&bundle, index)? != *ours {
+                    return Ok(false);
+                }
+            }
+            (index, rest) = (end, later);
+        }
+        Ok(true)
+    }
+
+    /// A C2SP entry bundle, at least as wide as it is in the log of `size` entries.
+    async fn entry_bundle(&self, bundle: u64, size: u64) -> Result<Bytes, LogError> {
+        let width = width_of(bundle, size);
         let key = |width| format!("log/{}", entries_path(bundle, width));
-        let bytes = self.fetch(key(TILE_WIDTH), (width < TILE_WIDTH).then(|| key(width))).await?;
-        // Every entry here has one length; a bundle prefixes each with two bytes.
-        let place = usize::try_from(index % BUNDLE).unwrap_or(usize::MAX) * (ENTRY_LEN + 2);
-        let entry = bytes.get(place + 2..place + 2 + ENTRY_LEN);
-        entry.map(<[u8]>::to_vec).ok_or_else(|| located(&key(width), "entrée manquante"))
+        self.fetch(key(TILE_WIDTH), (width < TILE_WIDTH).then(|| key(width))).await
     }
 
     /// Inclusion proof of an entry in the log of `size` entries.
@@ -167,6 +183,13 @@ impl LogReader {
     fn cached(&self) -> std::sync::MutexGuard<'_, HashMap<String, Bytes>> {
         self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One entry of the bundle it is in. Every entry here has one length; a bundle prefixes each with two bytes.
+fn entry_at(bundle: &[u8], index: u64) -> Result<&[u8], LogError> {
+    let place = usize::try_from(index % BUNDLE).unwrap_or(usize::MAX) * (ENTRY_LEN + 2);
+    let missing = || located(&format!("entrée {index}"), "entrée manquante");
+    bundle.get(place + 2..place + 2 + ENTRY_LEN).ok_or_else(missing)
 }
 
 /// A bundle's width in a log of `size` entries.
