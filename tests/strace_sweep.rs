@@ -175,7 +175,7 @@ async fn until_traced(process: &str) {
         let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap_or_default();
         !status.contains("TracerPid:\t0\n")
     };
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if std::fs::read_dir(format!("/proc/{process}/task")).is_ok_and(|mut tasks| tasks.all(traced)) {
             return;
         }
