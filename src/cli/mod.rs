@@ -65,9 +65,9 @@ Codes de retour :
     arg_required_else_help = true,
     propagate_version = true
 )]
-pub struct Cli {
+struct Cli<C: Subcommand> {
     #[command(subcommand)]
-    command: Command,
+    command: C,
     /// Afficher l'aide.
     #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = "Aide")]
     help: Option<bool>,
@@ -76,6 +76,7 @@ pub struct Cli {
     version: Option<bool>,
 }
 
+/// Every command.
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
@@ -101,6 +102,12 @@ enum Command {
     Man(man::Args),
 }
 
+/// The command that is called once per file: building the other twenty takes longer than validating a signature.
+#[derive(Debug, Subcommand)]
+enum Alone {
+    Validate(validate::Args),
+}
+
 /// How a command that could run to its end ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -124,12 +131,16 @@ pub(crate) struct Unusable(pub(crate) String);
 
 /// Reads the command line, runs the command, tells an error once.
 pub fn main() -> ExitCode {
-    let cli = usage::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match cli {
-        Ok(cli) => cli,
+    let command = if std::env::args_os().nth(1).is_some_and(|first| first == "validate") {
+        read::<Alone>().map(|Alone::Validate(args)| Command::Validate(args))
+    } else {
+        read::<Command>()
+    };
+    let command = match command {
+        Ok(command) => command,
         Err(error) => return usage::tell(&error),
     };
-    match cli.command.run() {
+    match command.run() {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::No) => ExitCode::from(1),
         Ok(Ending::Unusable) => ExitCode::from(2),
@@ -140,6 +151,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(code_of(&error))
         }
     }
+}
+
+/// Reads the command line as one of `C`.
+fn read<C: Subcommand>() -> Result<C, clap::Error> {
+    let matches = usage::command_of::<C>().try_get_matches()?;
+    Cli::<C>::from_arg_matches(&matches).map(|cli| cli.command)
 }
 
 impl Command {
@@ -217,6 +234,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         usage::command().debug_assert();
+        usage::command_of::<Alone>().debug_assert();
     }
 
     #[test]

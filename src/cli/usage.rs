@@ -15,7 +15,12 @@ Usage : {usage}
 
 /// The whole command line, said in French down to the last sub-command.
 pub(super) fn command() -> Command {
-    french(<super::Cli as clap::CommandFactory>::command())
+    command_of::<super::Command>()
+}
+
+/// The command line as if it had no other commands than these.
+pub(super) fn command_of<C: clap::Subcommand>() -> Command {
+    french(<super::Cli<C> as clap::CommandFactory>::command())
 }
 
 fn french(command: Command) -> Command {
