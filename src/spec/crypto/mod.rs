@@ -10,12 +10,14 @@
 //! ring does what it can, RustCrypto what ring lacks.
 
 mod algorithm;
+mod beginnings;
 mod digest;
 mod ecdsa;
 mod key;
 mod rsa;
 
 pub use algorithm::{PssParameters, SignatureAlgorithm};
+pub use beginnings::Beginnings;
 pub use digest::{DigestAlgorithm, Hasher};
 pub use key::{Curve, KeyKind, PublicKey, SignatureForm};
 

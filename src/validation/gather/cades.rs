@@ -8,6 +8,7 @@ mod signer;
 use crate::spec::ades::cades::{LongTerm, content_of};
 use crate::spec::ber::CertificateFields;
 use crate::spec::cms::received::{Armour, Content, Digests, ReadError, SignedData, unarmour};
+use crate::spec::crypto::Beginnings;
 use crate::validation::Input;
 use crate::validation::facts::{
     Coverage, CoverageKind, Der, Facts, Fault, FaultKind, Format, InputKind, Material, Packaging, SignatureFacts,
@@ -22,8 +23,8 @@ pub enum CmsContent<'a> {
     Encapsulated,
     /// These bytes; an encapsulated content, if any, must be the same.
     Detached(&'a [u8]),
-    /// These pieces one after the other (a PDF's byte range).
-    Pieces(&'a [&'a [u8]]),
+    /// These pieces one after the other (a PDF's byte range), the first of which is a beginning of the file.
+    Pieces(&'a [&'a [u8]], &'a Beginnings<'a>),
 }
 
 /// How a caller wants the signatures of a SignedData told.
@@ -123,18 +124,15 @@ pub(super) fn read(
 ) -> (Vec<SignatureFacts>, Material) {
     let beside = match content {
         CmsContent::Encapsulated => None,
-        CmsContent::Detached(bytes) => Some(Content::whole(bytes)),
-        CmsContent::Pieces(pieces) => Some(Content(pieces.to_vec())),
+        CmsContent::Detached(bytes) => Some(Digests::new(Content::whole(bytes))),
+        CmsContent::Pieces(pieces, beginnings) => Some(Digests::continuing(Content(pieces.to_vec()), beginnings)),
     };
     let packaging = match (&signed.content, &beside) {
         (Some(_), None) => Packaging::Enveloping,
         _ => Packaging::Detached,
     };
     // What stands beside is what the caller asks about: an encapsulated content that differs must not answer for it.
-    let mut digests = match beside {
-        Some(beside) => Some(Digests::new(beside)),
-        None => content_of(signed, None),
-    };
+    let mut digests = beside.or_else(|| content_of(signed, None));
     let material = material(signed);
     let mut candidates = signed.candidates();
     candidates.extend(telling.certificates.iter().filter_map(|raw| CertificateFields::read(raw).ok()));

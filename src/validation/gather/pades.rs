@@ -11,7 +11,9 @@ use super::cades::{self, CmsContent, Telling};
 use super::tsp;
 use crate::spec::ber::Element;
 use crate::spec::cms::received::SignedData;
-use crate::spec::crypto::{DigestAlgorithm, PublicKey, SignatureAlgorithm, SignatureForm, VerifyError};
+use crate::spec::crypto::{
+    Beginnings, DigestAlgorithm, PublicKey, SignatureAlgorithm, SignatureForm, Unsupported, VerifyError,
+};
 use crate::spec::pdf::object::Object;
 use crate::spec::pdf::signature::{self, Covered, Found, Signature};
 use crate::spec::pdf::{Pdf, PdfError};
@@ -43,6 +45,7 @@ pub fn gather(input: &Input<'_>) -> Facts {
         facts.material = store::material(pdf, &mut facts.faults);
     }
     let revisions = Revisions::of(input.bytes, pdf.as_ref(), &found.signatures);
+    let beginnings = Beginnings::new(input.bytes);
     let mut stamped: Vec<(usize, usize)> = Vec::new();
     let mut digested = 0_u64;
     for signature in &found.signatures {
@@ -55,6 +58,7 @@ pub fn gather(input: &Input<'_>) -> Facts {
         }
         let place = Place {
             bytes: input.bytes,
+            beginnings: &beginnings,
             signature,
             trusted: pdf.as_ref().is_some_and(|pdf| !pdf.is_rebuilt() && !pdf.is_encrypted()),
         };
@@ -82,6 +86,7 @@ pub fn gather(input: &Input<'_>) -> Facts {
 /// A signature dictionary, and the file it is in.
 struct Place<'p> {
     bytes: &'p [u8],
+    beginnings: &'p Beginnings<'p>,
     signature: &'p Signature,
     trusted: bool,
 }
@@ -90,6 +95,14 @@ impl Place<'_> {
     fn pieces(&self, covered: &Covered) -> [&[u8]; 2] {
         let piece = |range: &std::ops::Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
         [piece(&covered.before), piece(&covered.after)]
+    }
+
+    /// The digest of what is covered.
+    fn digest(&self, covered: &Covered, algorithm: DigestAlgorithm) -> Result<Vec<u8>, Unsupported> {
+        let [before, after] = self.pieces(covered);
+        let mut hasher = self.beginnings.hasher(algorithm, before.len())?;
+        hasher.update(after);
+        Ok(hasher.finish())
     }
 
     fn location(&self) -> String {
@@ -169,11 +182,7 @@ fn time_stamp(place: &Place<'_>, rank: usize) -> TimestampFacts {
     let id = format!("T{rank}");
     let mut told = tsp::token(&place.signature.contents, TimestampKind::Document, &id, Vec::new(), &mut |digest| {
         let covered = place.signature.range.as_ref().ok()?;
-        let mut hasher = digest.hasher().ok()?;
-        for piece in place.pieces(covered) {
-            hasher.update(piece);
-        }
-        Some(hasher.finish())
+        place.digest(covered, digest).ok()
     });
     if let Err(fault) = &place.signature.range {
         told.imprint = ReferenceState::Refused(fault.to_string());
@@ -202,7 +211,7 @@ fn signatures(place: &Place<'_>, rank: usize) -> Vec<SignatureFacts> {
         Ok(covered) if dictionary.is(b"SubFilter", b"adbe.pkcs7.sha1") => digest_inside(place, covered, telling),
         Ok(covered) => {
             let pieces = place.pieces(covered);
-            cades::signed_data_as(&place.signature.contents, CmsContent::Pieces(&pieces), telling).0
+            cades::signed_data_as(&place.signature.contents, CmsContent::Pieces(&pieces, place.beginnings), telling).0
         }
         Err(_) => cades::signed_data_as(&place.signature.contents, CmsContent::Encapsulated, telling).0,
     };
@@ -234,12 +243,7 @@ fn signatures(place: &Place<'_>, rank: usize) -> Vec<SignatureFacts> {
 /// `adbe.pkcs7.sha1`: the CMS is over the SHA-1 of the byte range.
 fn digest_inside(place: &Place<'_>, covered: &Covered, telling: Telling<'_>) -> Vec<SignatureFacts> {
     let (mut told, _) = cades::signed_data_as(&place.signature.contents, CmsContent::Encapsulated, telling);
-    let computed = DigestAlgorithm::Sha1.hasher().map(|mut hasher| {
-        for piece in place.pieces(covered) {
-            hasher.update(piece);
-        }
-        hasher.finish()
-    });
+    let computed = place.digest(covered, DigestAlgorithm::Sha1);
     let inside =
         SignedData::parse(&place.signature.contents).ok().and_then(|signed| signed.content.map(|c| c.to_vec()));
     let state = match (computed, inside) {
@@ -278,15 +282,11 @@ fn raw_rsa(place: &Place<'_>, id: &str) -> SignatureFacts {
     told.signature_value = value.to_vec();
     let Ok(key) = PublicKey::from_certificate(certificate) else { return told };
     told.value = ValueState::Broken;
-    let pieces = place.pieces(covered);
     let digests = [DigestAlgorithm::Sha1, DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512];
     for digest in digests {
         let algorithm = SignatureAlgorithm::RsaPkcs1(digest);
-        let Ok(mut hasher) = digest.hasher() else { continue };
-        for piece in &pieces {
-            hasher.update(piece);
-        }
-        match key.verify_digest(&algorithm, &hasher.finish(), &value, SignatureForm::Der) {
+        let Ok(computed) = place.digest(covered, digest) else { continue };
+        match key.verify_digest(&algorithm, &computed, &value, SignatureForm::Der) {
             Ok(()) => {
                 told.value = ValueState::Intact;
                 told.algorithm = Some(algorithm);

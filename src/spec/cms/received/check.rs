@@ -7,7 +7,9 @@ use super::{CertificateReference, SignedData, SignerInfo};
 use crate::spec::ber::{CertificateFields, Element, tag};
 use crate::spec::cms::asn1::dotted;
 use crate::spec::cms::oid;
-use crate::spec::crypto::{DigestAlgorithm, PublicKey, SignatureAlgorithm, SignatureForm, Unsupported, VerifyError};
+use crate::spec::crypto::{
+    Beginnings, DigestAlgorithm, PublicKey, SignatureAlgorithm, SignatureForm, Unsupported, VerifyError,
+};
 use std::collections::BTreeMap;
 
 /// Certificates tried for one signer: a name has few, and an attacker could offer hundreds.
@@ -38,13 +40,20 @@ impl<'a> Content<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Digests<'a> {
     content: Content<'a>,
+    /// Of the file whose beginning is the first piece.
+    beginnings: Option<&'a Beginnings<'a>>,
     known: BTreeMap<DigestAlgorithm, Result<Vec<u8>, Unsupported>>,
 }
 
 impl<'a> Digests<'a> {
     /// Of this content; nothing is computed yet.
     pub fn new(content: Content<'a>) -> Self {
-        Self { content, known: BTreeMap::new() }
+        Self { content, beginnings: None, known: BTreeMap::new() }
+    }
+
+    /// Of this content, whose first piece is a beginning of the file of `beginnings`.
+    pub fn continuing(content: Content<'a>, beginnings: &'a Beginnings<'a>) -> Self {
+        Self { content, beginnings: Some(beginnings), known: BTreeMap::new() }
     }
 
     /// What is digested.
@@ -54,10 +63,13 @@ impl<'a> Digests<'a> {
 
     /// The digest by `algorithm`.
     pub fn by(&mut self, algorithm: DigestAlgorithm) -> Result<Vec<u8>, Unsupported> {
-        let content = &self.content;
+        let (content, beginnings) = (&self.content, self.beginnings);
         let computed = self.known.entry(algorithm).or_insert_with(|| {
-            let mut hasher = algorithm.hasher()?;
-            for piece in &content.0 {
+            let (mut hasher, rest) = match (beginnings, content.0.split_first()) {
+                (Some(beginnings), Some((first, rest))) => (beginnings.hasher(algorithm, first.len())?, rest),
+                _ => (algorithm.hasher()?, content.0.as_slice()),
+            };
+            for piece in rest {
                 hasher.update(piece);
             }
             Ok(hasher.finish())
