@@ -5,8 +5,9 @@
 //! keys that led to it: pages, content, annotations, form fields, signatures, validation material.
 
 use super::object::{Dictionary, Object};
+use super::steady::{self, Steady};
 use super::{Pdf, PdfError};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 /// Pairs of objects compared in one file, at most, however many revisions it has.
@@ -140,6 +141,7 @@ struct Walk<'w, 'a> {
     old: &'w Pdf<'a>,
     new: &'w Pdf<'a>,
     changes: Changes,
+    steady: Steady,
     seen: HashSet<(u32, u32, Area)>,
     pending: Vec<Pair>,
 }
@@ -147,9 +149,21 @@ struct Walk<'w, 'a> {
 /// Compares two revisions of one file, the older first. `pairs_left` begins at [`MAX_PAIRS`] and is shared by all the
 /// comparisons of a file.
 pub fn between(old: &Pdf<'_>, new: &Pdf<'_>, pairs_left: &mut usize) -> Result<Changes, PdfError> {
-    let mut walk = Walk { old, new, changes: Changes::default(), seen: HashSet::new(), pending: Vec::new() };
-    walk.pages()?;
     let (before, after) = (old.catalog()?, new.catalog()?);
+    let pages = leaves(new)?;
+    let mut roots = Vec::new();
+    for page in &pages {
+        let object = new.resolve(&page.object)?;
+        page.inherited.iter().chain([&*object]).for_each(|object| steady::references(object, &mut roots));
+    }
+    for (key, value) in after.dictionary().into_iter().flat_map(Dictionary::entries) {
+        if area_of(Area::Catalog, key).is_some_and(|area| area != Area::Invisible) {
+            steady::references(value, &mut roots);
+        }
+    }
+    let steady = Steady::of(old, new, roots);
+    let mut walk = Walk { old, new, changes: Changes::default(), steady, seen: HashSet::new(), pending: Vec::new() };
+    walk.pages(&leaves(old)?, &pages)?;
     walk.push(Area::Catalog, "catalogue", &before, &after);
     while let Some(pair) = walk.pending.pop() {
         let left = pairs_left.checked_sub(1).ok_or(PdfError::Limit("objets comparés entre révisions"))?;
@@ -183,7 +197,7 @@ impl Walk<'_, '_> {
 
     fn compare(&mut self, pair: &Pair) -> Result<(), PdfError> {
         if let (Object::Reference(old, _), Object::Reference(new, _)) = (&pair.old, &pair.new)
-            && !self.seen.insert((*old, *new, pair.area))
+            && (old == new && self.steady.has(*old) || !self.seen.insert((*old, *new, pair.area)))
         {
             return Ok(());
         }
@@ -337,8 +351,7 @@ impl Walk<'_, '_> {
     }
 
     /// The pages, in order; those in both revisions are compared one by one.
-    fn pages(&mut self) -> Result<(), PdfError> {
-        let (before, after) = (leaves(self.old)?, leaves(self.new)?);
+    fn pages(&mut self, before: &[Leaf], after: &[Leaf]) -> Result<(), PdfError> {
         let known: HashSet<u32> = before.iter().filter_map(|page| page.number).collect();
         let kept: HashSet<u32> = after.iter().filter_map(|page| page.number).collect();
         self.changes.pages_added = after.iter().filter(|page| page.number.is_none_or(|n| !known.contains(&n))).count();
@@ -347,16 +360,24 @@ impl Walk<'_, '_> {
         let order = |pages: &[Leaf], others: &HashSet<u32>| -> Vec<u32> {
             pages.iter().filter_map(|page| page.number).filter(|number| others.contains(number)).collect()
         };
-        self.changes.reordered = order(&before, &kept) != order(&after, &known);
+        self.changes.reordered = order(before, &kept) != order(after, &known);
+        let numbered: HashMap<u32, &Leaf> = after.iter().filter_map(|page| Some((page.number?, page))).collect();
         for (rank, page) in before.iter().enumerate() {
-            let Some(same) = after.iter().position(|other| other.number == page.number && page.number.is_some()) else {
-                continue;
-            };
-            let other = &after[same.min(after.len() - 1)];
-            let place = format!("page {}", rank + 1);
-            self.page(&place, page, other)?;
+            if let Some((number, other)) = page.number.and_then(|number| Some((number, *numbered.get(&number)?)))
+                && !self.is_steady(number, page, other)?
+            {
+                self.page(&format!("page {}", rank + 1), page, other)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether a page is the same in both, and all it draws.
+    fn is_steady(&self, number: u32, old: &Leaf, new: &Leaf) -> Result<bool, PdfError> {
+        Ok(old.inherited == new.inherited
+            && self.old.place(number) == self.new.place(number)
+            && new.inherited.iter().all(|object| self.steady.has_all_of(object))
+            && self.steady.has_all_of(&*self.new.resolve(&new.object)?))
     }
 
     fn page(&mut self, place: &str, old: &Leaf, new: &Leaf) -> Result<(), PdfError> {

@@ -13,6 +13,7 @@ pub mod change;
 mod filter;
 pub mod object;
 pub mod signature;
+mod steady;
 mod xref;
 
 use object::{Dictionary, Object, Parser};
@@ -63,6 +64,40 @@ pub struct Pdf<'a> {
     work_max: u64,
     cache: RefCell<HashMap<u32, Rc<Object>>>,
     containers: RefCell<HashMap<u32, Rc<Container>>>,
+    shared: Rc<Shared>,
+}
+
+/// What the views of one file have read and would read alike, by its place: revisions share most of their objects.
+#[derive(Default)]
+struct Shared {
+    objects: RefCell<HashMap<(usize, usize), Kept<Object>>>,
+    containers: RefCell<HashMap<usize, Kept<Container>>>,
+    octets: Cell<u64>,
+}
+
+/// Something read, and where it ends: a revision that ends before would have read something else.
+struct Kept<T> {
+    number: u32,
+    end: usize,
+    value: Rc<T>,
+}
+
+impl<T> Kept<T> {
+    fn get(&self, number: u32, size: usize) -> Option<Rc<T>> {
+        (self.number == number && self.end <= size).then(|| Rc::clone(&self.value))
+    }
+}
+
+impl Shared {
+    /// Whether to keep something of this size.
+    fn takes(&self, octets: usize) -> bool {
+        let kept = self.octets.get().saturating_add(u64::try_from(octets).unwrap_or(u64::MAX));
+        let takes = kept < CACHED_WORK;
+        if takes {
+            self.octets.set(kept);
+        }
+        takes
+    }
 }
 
 /// An object stream, decoded (§ 7.5.7).
@@ -70,6 +105,8 @@ struct Container {
     data: Vec<u8>,
     /// Object numbers and where they begin.
     index: Vec<(u32, usize)>,
+    /// Where it begins and ends in the file, when every view that reaches so far reads the same.
+    end: Option<(usize, usize)>,
 }
 
 impl<'a> Pdf<'a> {
@@ -97,7 +134,15 @@ impl<'a> Pdf<'a> {
             work_max: size.saturating_mul(WORK_PER_BYTE).saturating_add(WORK_BASE),
             cache: RefCell::default(),
             containers: RefCell::default(),
+            shared: Rc::default(),
         }
+    }
+
+    /// The revision of the same file that ends at `end`, as [`Pdf::open_revision`] would open it.
+    pub fn revision(&self, end: usize) -> Result<Self, PdfError> {
+        let mut revision = Self::open_revision(self.bytes, end)?;
+        revision.shared = Rc::clone(&self.shared);
+        Ok(revision)
     }
 
     /// The bytes of this revision.
@@ -165,11 +210,10 @@ impl<'a> Pdf<'a> {
             return Ok(Rc::clone(found));
         }
         let found = match self.xref.places.get(&number) {
-            None | Some(Place::Free) => Object::Null,
-            Some(Place::At(offset)) => self.object_at(*offset, number)?,
+            None | Some(Place::Free) => Rc::new(Object::Null),
+            Some(Place::At(offset)) => self.standing(*offset, number)?,
             Some(Place::In(container, index)) => self.contained(*container, *index, number)?,
         };
-        let found = Rc::new(found);
         if self.work.get() < CACHED_WORK {
             self.cache.borrow_mut().insert(number, Rc::clone(&found));
         }
@@ -196,7 +240,24 @@ impl<'a> Pdf<'a> {
         if spent > self.work_max { Err(PdfError::Limit("travail total sur un fichier")) } else { Ok(()) }
     }
 
-    fn object_at(&self, offset: usize, number: u32) -> Result<Object, PdfError> {
+    /// The object at a place, read here or by another view.
+    fn standing(&self, offset: usize, number: u32) -> Result<Rc<Object>, PdfError> {
+        let key = (offset, 0);
+        if let Some(found) = self.shared.objects.borrow().get(&key).and_then(|kept| kept.get(number, self.bytes.len()))
+        {
+            self.spend(16)?;
+            return Ok(found);
+        }
+        let (object, end) = self.object_at(offset, number)?;
+        let value = Rc::new(object);
+        if let Some(end) = end.filter(|end| self.shared.takes(end - offset)) {
+            self.shared.objects.borrow_mut().insert(key, Kept { number, end, value: Rc::clone(&value) });
+        }
+        Ok(value)
+    }
+
+    /// An object, and where it ends when every view that reaches so far reads the same.
+    fn object_at(&self, offset: usize, number: u32) -> Result<(Object, Option<usize>), PdfError> {
         let mut parser = Parser::new(self.bytes, offset);
         let header = parser.object_header();
         let object = match header {
@@ -204,12 +265,13 @@ impl<'a> Pdf<'a> {
             _ => Ok(Object::Null),
         };
         self.spend(parser.position().saturating_sub(offset) + 16)?;
+        let ended = |mut parser: Parser<'_>| parser.keyword(b"endobj").then(|| parser.position());
         let dictionary = match object? {
             Object::Dictionary(dictionary) => dictionary,
-            other => return Ok(other),
+            other => return Ok((other, ended(parser))),
         };
         match xref::stream_start(&mut parser, self.bytes) {
-            None => Ok(Object::Dictionary(dictionary)),
+            None => Ok((Object::Dictionary(dictionary), ended(parser))),
             Some(start) => {
                 let length = match dictionary.get(b"Length") {
                     Some(Object::Integer(length)) => Some(*length),
@@ -219,7 +281,11 @@ impl<'a> Pdf<'a> {
                 };
                 let (end, scanned) = xref::stream_end(self.bytes, start, length);
                 self.spend(scanned)?;
-                Ok(Object::Stream(dictionary, start..end))
+                // A length that stands elsewhere may be another one in another revision.
+                let direct = scanned == 0 && matches!(dictionary.get(b"Length"), Some(Object::Integer(_)));
+                let mut after = Parser::new(self.bytes, end);
+                let ended = if direct && after.keyword(b"endstream") { ended(after) } else { None };
+                Ok((Object::Stream(dictionary, start..end), ended))
             }
         }
     }
@@ -234,14 +300,28 @@ impl<'a> Pdf<'a> {
         object?.integer()
     }
 
-    fn contained(&self, container: u32, index: usize, number: u32) -> Result<Object, PdfError> {
+    fn contained(&self, container: u32, index: usize, number: u32) -> Result<Rc<Object>, PdfError> {
         let container = self.container(container)?;
+        let key = container.end.map(|(offset, _)| (offset, index + 1));
+        if let Some(key) = key
+            && let Some(found) =
+                self.shared.objects.borrow().get(&key).and_then(|kept| kept.get(number, self.bytes.len()))
+        {
+            self.spend(16)?;
+            return Ok(found);
+        }
         let by_index = container.index.get(index).filter(|(found, _)| *found == number);
         let entry = by_index.or_else(|| container.index.iter().find(|(found, _)| *found == number));
-        let Some((_, start)) = entry else { return Ok(Object::Null) };
+        let Some((_, start)) = entry else { return Ok(Rc::new(Object::Null)) };
         let mut parser = Parser::new(&container.data, *start);
-        let object = parser.object()?;
-        self.spend(parser.position() - start + 16)?;
+        let object = Rc::new(parser.object()?);
+        let read = parser.position() - start + 16;
+        self.spend(read)?;
+        if let (Some(key), Some((_, end))) = (key, container.end)
+            && self.shared.takes(read)
+        {
+            self.shared.objects.borrow_mut().insert(key, Kept { number, end, value: Rc::clone(&object) });
+        }
         Ok(object)
     }
 
@@ -251,7 +331,15 @@ impl<'a> Pdf<'a> {
         }
         // An object stream stands in the file itself (§ 7.5.7): a container in a container is not followed.
         let Some(Place::At(offset)) = self.xref.places.get(&number) else { return Err(PdfError::Filter) };
-        let Object::Stream(dictionary, data) = self.object_at(*offset, number)? else { return Err(PdfError::Filter) };
+        let shared = self.shared.containers.borrow().get(offset).and_then(|kept| kept.get(number, self.bytes.len()));
+        if let Some(found) = shared {
+            self.spend(16)?;
+            self.containers.borrow_mut().insert(number, Rc::clone(&found));
+            return Ok(found);
+        }
+        let (Object::Stream(dictionary, data), end) = self.object_at(*offset, number)? else {
+            return Err(PdfError::Filter);
+        };
         let decoded = self.decode(&dictionary, &data)?;
         let number_of = |key| dictionary.get(key).and_then(Object::integer).and_then(|n| usize::try_from(n).ok());
         let (count, first) = (number_of(b"N").unwrap_or(0), number_of(b"First").unwrap_or(0));
@@ -262,7 +350,11 @@ impl<'a> Pdf<'a> {
             let (Ok(found), Ok(at)) = (u32::try_from(found), usize::try_from(at)) else { break };
             index.push((found, first.saturating_add(at).min(decoded.len())));
         }
-        let container = Rc::new(Container { data: decoded, index });
+        let container = Rc::new(Container { data: decoded, index, end: end.map(|end| (*offset, end)) });
+        if let Some(end) = end.filter(|_| self.shared.takes(container.data.len())) {
+            let value = Rc::clone(&container);
+            self.shared.containers.borrow_mut().insert(*offset, Kept { number, end, value });
+        }
         self.containers.borrow_mut().insert(number, Rc::clone(&container));
         Ok(container)
     }

@@ -73,6 +73,11 @@ impl Dictionary {
         self.entries.iter().map(|entry| entry.key.as_slice())
     }
 
+    /// Keys and values, in order.
+    pub fn entries(&self) -> impl Iterator<Item = (&[u8], &Object)> {
+        self.entries.iter().map(|entry| (entry.key.as_slice(), &entry.value))
+    }
+
     /// Whether the value of `key` is this name.
     pub fn is(&self, key: &[u8], name: &[u8]) -> bool {
         matches!(self.get(key), Some(Object::Name(found)) if found == name)
@@ -116,7 +121,7 @@ fn is_space(octet: u8) -> bool {
 }
 
 fn is_regular(octet: u8) -> bool {
-    !is_space(octet) && !b"()<>[]{}/%".contains(&octet)
+    !is_space(octet) && !matches!(octet, b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%')
 }
 
 impl<'a> Parser<'a> {
@@ -367,7 +372,7 @@ impl<'a> Parser<'a> {
         }
         let length =
             self.bytes[self.at..].iter().take_while(|octet| octet.is_ascii_digit() || b"+-.".contains(octet)).count();
-        let text = String::from_utf8_lossy(&self.bytes[self.at..self.at + length]).into_owned();
+        let text = std::str::from_utf8(&self.bytes[self.at..self.at + length]).unwrap_or_default();
         self.at += length;
         match text.trim_start_matches('+').parse::<i64>() {
             Ok(number) => Object::Integer(number),

@@ -172,13 +172,13 @@ fn steps(bytes: &[u8], last: &Pdf<'_>, ends: &[usize], updated: bool) -> Vec<Res
     let mut steps = Vec::new();
     let (mut pairs_left, mut spent) = (change::MAX_PAIRS, 0);
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let mut older = Pdf::open_revision(bytes, *first);
+    let mut older = last.revision(*first);
     for (at, _) in ends.iter().enumerate() {
         if spent > size.saturating_mul(WORK_PER_BYTE).saturating_add(WORK_BASE) {
             steps.push(Err(PdfError::Limit("comparaison des révisions")));
             continue;
         }
-        let newer = ends.get(at + 1).map(|end| Pdf::open_revision(bytes, *end));
+        let newer = ends.get(at + 1).map(|end| last.revision(*end));
         steps.push(match (&older, newer.as_ref()) {
             (Ok(_), None) if !updated => Ok(Changes::default()),
             (Ok(older), None) => change::between(older, last, &mut pairs_left),
