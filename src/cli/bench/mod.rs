@@ -6,6 +6,7 @@ mod naive;
 mod reread;
 mod s3;
 mod server;
+mod signatures;
 mod small;
 mod startup;
 mod tsa;
@@ -41,6 +42,8 @@ enum Mode {
     Startup(startup::Args),
     /// Jetons d'horodatage par HTTP, à côté d'openssl ts -reply.
     Tsa(tsa::Args),
+    /// Validation de signatures, à côté de xmlsec1, openssl cms et pdfsig.
+    Signatures(signatures::Args),
     /// Serveur d'essai des autres mesures.
     #[command(hide = true)]
     Serve(ServeArgs),
@@ -73,6 +76,7 @@ impl Args {
             Mode::Verify(args) => args.run()?,
             Mode::Startup(args) => args.run()?,
             Mode::Tsa(args) => args.run()?,
+            Mode::Signatures(args) => args.run()?,
             Mode::Serve(args) => {
                 return super::block_on(async move {
                     server::serve(args.kind, &args.dir).await?;
