@@ -148,7 +148,7 @@ fn what_is_wrong_is_said() {
     let said = refusal(|keys| {
         fs::copy(other.path().join("keys").join(names::LOG_VKEY), keys.join(names::LOG_VKEY)).unwrap();
     });
-    assert!(said.contains("n'est pas la clé publique de log.key"), "{said}");
+    assert!(said.contains("n'est pas la clé publique de la clé privée"), "{said}");
 }
 
 #[test]
