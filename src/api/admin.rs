@@ -70,6 +70,9 @@ pub(super) struct TokenRequest {
     /// SHA-256 of a client certificate's DER, instead of a secret.
     #[serde(default)]
     certificate_sha256: Option<String>,
+    /// The secret is the password of an as@lae connector, which sends its SHA-256 (HTTP Basic, `/restservices`).
+    #[serde(default)]
+    password: bool,
 }
 
 /// A token just issued.
@@ -166,7 +169,9 @@ pub(super) async fn issue(
         (parse_fingerprint(fingerprint)?, None)
     } else {
         let secret = fresh_secret()?;
-        (sha256(secret.as_bytes()), Some(secret))
+        // What is sent is then the secret; what the log has of it lets nobody in.
+        let sent = if request.password { hex::encode(sha256(secret.as_bytes())) } else { secret.clone() };
+        (sha256(sent.as_bytes()), Some(secret))
     };
     if app.catalog.token_by_hash(&hash).is_some_and(|known| known.revoked_ms.is_none()) {
         let detail = "Ce certificat est déjà accepté : révoquez d'abord son jeton.";

@@ -7,6 +7,7 @@ use crate::catalog::{Token, TokenRefusal};
 use crate::digest::sha256;
 use crate::package::Scope;
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use subtle::ConstantTimeEq;
@@ -48,6 +49,11 @@ impl Caller {
         self.token.allows(scope)
     }
 
+    /// Whether a login names its agency or its token.
+    pub(super) fn is_named(&self, login: &str) -> bool {
+        self.agency == login || self.token.token == login
+    }
+
     /// Whether it may know of an agency's archives.
     pub(super) fn sees(&self, agency: &str) -> bool {
         self.agency == agency || self.has(Scope::Audit)
@@ -61,23 +67,55 @@ impl FromRequestParts<App> for Caller {
         let found = identify(app, parts);
         let agency = found.as_ref().map_or(NOBODY, |caller| &caller.agency);
         if let Err(seconds) = app.rates.take(agency, Instant::now()) {
-            return Err(Problem::new(
-                Code::RateLimited,
-                "Trop de requêtes pour votre organisme : réessayez dans une seconde.",
-                "Too many requests for your agency: try again in a second.",
-            )
-            .retry_after(seconds));
+            return Err(too_many(seconds));
         }
         found
     }
 }
 
+/// Who asks through the interface of another system, by a secret that came its way; rates are counted all the same.
+pub(super) fn by_secret(app: &Services, secret: Option<&[u8]>) -> Result<Caller, Problem> {
+    let usable = secret.filter(|secret| (1..=SECRET_BYTES_MAX).contains(&secret.len()));
+    let found = usable.ok_or_else(unauthenticated).and_then(|secret| known(app, sha256(secret), false));
+    let agency = found.as_ref().map_or(NOBODY, |caller| &caller.agency);
+    match app.rates.take(agency, Instant::now()) {
+        Ok(()) => found,
+        Err(seconds) => Err(too_many(seconds)),
+    }
+}
+
+/// The login and the password of `Authorization: Basic …` (RFC 7617).
+pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    use base64::Engine as _;
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, credentials) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"Basic ") || credentials.len() > 4 * SECRET_BYTES_MAX {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(credentials.trim_ascii()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (login, password) = text.split_once(':')?;
+    Some((login.to_owned(), password.to_owned()))
+}
+
+fn too_many(seconds: u32) -> Problem {
+    Problem::new(
+        Code::RateLimited,
+        "Trop de requêtes pour votre organisme : réessayez dans une seconde.",
+        "Too many requests for your agency: try again in a second.",
+    )
+    .retry_after(seconds)
+}
+
 fn identify(app: &Services, parts: &Parts) -> Result<Caller, Problem> {
-    let (hash, by_certificate) = match (bearer(parts), parts.extensions.get::<PeerCertificate>()) {
-        (Some(secret), _) => (sha256(secret), false),
-        (None, Some(certificate)) => (certificate.0, true),
-        (None, None) => return Err(unauthenticated()),
-    };
+    match (bearer(parts), parts.extensions.get::<PeerCertificate>()) {
+        (Some(secret), _) => known(app, sha256(secret), false),
+        (None, Some(certificate)) => known(app, certificate.0, true),
+        (None, None) => Err(unauthenticated()),
+    }
+}
+
+fn known(app: &Services, hash: [u8; 32], by_certificate: bool) -> Result<Caller, Problem> {
     let token = app.catalog.token_by_hash(&hash).ok_or_else(unauthenticated)?;
     if !bool::from(token.hash.ct_eq(&hash)) {
         return Err(unauthenticated());

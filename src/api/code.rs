@@ -136,6 +136,10 @@ codes! {
     RequestInvalid = "request-invalid", 400, "Demande mal formée", "Malformed request";
     /// No byte of the document in this range.
     RangeUnsatisfiable = "range-unsatisfiable", 416, "Plage hors du document", "Range not satisfiable";
+    /// The transfer is archived, or being archived.
+    TransferBegun = "transfer-begun", 409, "Transfert déjà archivé", "Transfer already archived";
+    /// The transfer has no reply yet.
+    TransferUnderWay = "transfer-under-way", 409, "Transfert en cours", "Transfer under way";
     /// Too many requests from this agency.
     RateLimited = "rate-limited", 429, "Trop de requêtes", "Too many requests";
 

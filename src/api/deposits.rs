@@ -164,7 +164,7 @@ async fn received(
 }
 
 /// The agency of a deposit: the token's, or for an administrator the one named.
-fn agency_of(app: &Services, caller: &Caller, named: Option<String>) -> Result<String, Refusal> {
+pub(super) fn agency_of(app: &Services, caller: &Caller, named: Option<String>) -> Result<String, Refusal> {
     match named {
         Some(code) if code != caller.agency => {
             if !caller.has(Scope::Admin) {
@@ -181,7 +181,7 @@ fn agency_of(app: &Services, caller: &Caller, named: Option<String>) -> Result<S
 }
 
 /// What became of an earlier deposit with this key: on this node just now, in the catalog, or further back.
-async fn earlier(app: &App, agency: &str, key: KeyHash, turn: &Turn) -> Result<Option<Earlier>, Problem> {
+pub(super) async fn earlier(app: &App, agency: &str, key: KeyHash, turn: &Turn) -> Result<Option<Earlier>, Problem> {
     app.in_flight.followed(app.views.borrow().applied());
     if let Some(earlier) = turn.earlier() {
         return Ok(Some(earlier));

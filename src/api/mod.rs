@@ -3,6 +3,8 @@
 //! | route | what | who |
 //! |---|---|---|
 //! | `POST /v1/deposits` | documents in, receipt out | deposit |
+//! | `POST /v1/transfers` | a SEDA package in, an operation to follow out | deposit |
+//! | `GET`, `DELETE /v1/transfers/{id}`, `GET …/reply` | what becomes of it, its messages | deposit, read |
 //! | `GET /v1/deposits/{id}` | state of a deposit | deposit, read |
 //! | `GET /v1/receipts/{id}[.tlog-proof\|.tsr\|.p7s\|.zip]` | the receipt, in its forms | deposit, read |
 //! | `GET /v1/archives/{id}`, `…/payloads/{n}` | the record; the documents, with ranges | read |
@@ -12,6 +14,8 @@
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
 //! | `POST`, `GET /v1/deliveries/…`, `/v1/restitutions` | archives as a SEDA package, to read or to archive elsewhere | read |
 //! | `POST`, `GET /v1/referentials/…` | reference data: agencies, rules, contracts, profiles | admin; audit reads |
+//! | `/restservices/…` | the same transfers, as as@lae's clients speak | deposit, read |
+//! | `/medona/…` | the same, as Maarch's clients speak | deposit, read |
 //! | `POST /v1/validations` | what signatures are worth; nothing is stored | deposit, read |
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
 //! | `POST /witness/add-checkpoint` | a cosignature (C2SP tlog-witness) | the logs watched |
@@ -22,6 +26,7 @@
 
 mod admin;
 mod archives;
+mod asalae;
 mod auth;
 mod body;
 mod code;
@@ -32,6 +37,7 @@ mod evidence;
 mod health;
 mod identifier;
 mod log;
+mod maarch;
 mod metrics;
 mod openapi;
 mod payloads;
@@ -46,6 +52,7 @@ mod refusals;
 mod services;
 mod signatures;
 mod source;
+mod transfers;
 mod tsa;
 mod validations;
 mod witness;
@@ -67,12 +74,20 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 const DEPOSITS: &str = "/v1/deposits";
+const TRANSFERS: &str = "/v1/transfers";
+
+/// Routes with limits of their own, step by step: what they receive may take hours to send.
+const STREAMED: &[&str] =
+    &[DEPOSITS, TRANSFERS, asalae::MESSAGES, asalae::CHUNKS, maarch::TRANSFERS, maarch::TRANSFERS_TOO];
 
 /// Every route of the daemon.
 pub fn router(app: App) -> Router {
     Router::new()
         .route(DEPOSITS, post(deposits::create))
         .route("/v1/deposits/{id}", get(deposits::state))
+        .route(TRANSFERS, post(transfers::create))
+        .route("/v1/transfers/{id}", get(transfers::state).delete(transfers::cancel))
+        .route("/v1/transfers/{id}/{document}", get(transfers::document))
         .route("/v1/receipts/{id}", get(receipts::fetch))
         .route("/v1/archives", get(archives::find))
         .route("/v1/archives/{id}", get(archives::fetch))
@@ -99,6 +114,8 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .merge(asalae::routes())
+        .merge(maarch::routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -118,8 +135,7 @@ async fn watch(State(app): State<App>, request: Request, next: Next) -> Response
     let english = problem::prefers_english(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    // A deposit has limits of its own, step by step: it may take hours to send.
-    let response = if route.as_ref().is_some_and(|route| route.as_str() == DEPOSITS) {
+    let response = if route.as_ref().is_some_and(|route| STREAMED.contains(&route.as_str())) {
         next.run(request).await
     } else {
         let limit = Duration::from_millis(app.limits.request_ms_max);

@@ -159,6 +159,7 @@ impl Modify for Credentials {
     info(title = "Archiland", description = "Electronic archive: documents in, proofs out. Errors are problem documents (RFC 9457) with a stable code, in French unless `Accept-Language: en`.", license(name = "EUPL-1.2")),
     paths(
         super::deposits::create, super::deposits::state, super::receipts::fetch,
+        super::transfers::create, super::transfers::state, super::transfers::document, super::transfers::cancel,
         super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
         super::deliveries::request_dip, super::deliveries::dips, super::deliveries::request_transfer, super::deliveries::transfers,
@@ -173,6 +174,7 @@ impl Modify for Credentials {
     modifiers(&Credentials),
     tags(
         (name = "deposits", description = "Documents in, receipts out"),
+        (name = "transfers", description = "SEDA packages in, replies out"),
         (name = "archives", description = "Reading and looking up"),
         (name = "deliveries", description = "Archives as SEDA packages: communication and restitution"),
         (name = "validations", description = "What signatures are worth (ETSI EN 319 102-1)"),

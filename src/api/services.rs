@@ -1,11 +1,13 @@
 //! What the handlers share.
 
+use super::asalae::Sessions;
 use super::evidence::Evidences;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::rate::Rates;
 use super::referentials::Registry;
 use super::refusals::Refusals;
+use super::transfers::{self, Operations};
 use crate::admission::{InFlight, Policies};
 use crate::catalog::Catalog;
 use crate::clock::SharedClock;
@@ -16,10 +18,13 @@ use crate::search::SearchIndex;
 use crate::sequencer::{LogReader, Sequencer};
 use crate::spec::tlog::note::{Cosigner, VerifierKey};
 use crate::store::Store;
-use crate::timestamp::TimestampService;
+use crate::timestamp::{Keyring, TimestampService};
+use crate::transfer::clamd::Clamd;
+use crate::transfer::referentials::Referentials;
 use crate::validation::Rules;
 use crate::views::Progress;
 use crate::witness::{Doubt, Watch};
+use std::path::PathBuf;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -72,6 +77,12 @@ pub struct Parts {
     pub cosigner: Option<Arc<Cosigner>>,
     /// What it remembers of them.
     pub watch: Watch,
+    /// The archive's keys: replies to transfers are sealed.
+    pub keys: Arc<Keyring>,
+    /// Where transfers wait to be checked.
+    pub spool: PathBuf,
+    /// The antivirus that packages go through, where there is one.
+    pub clamd: Option<Clamd>,
 }
 
 /// A pass over the evidence asked for, and where to say what it did.
@@ -106,6 +117,8 @@ pub struct Services {
     pub(super) registry: Registry,
     /// Packages on their way out.
     pub(super) packages: Arc<Semaphore>,
+    pub(super) operations: Operations,
+    pub(super) sessions: Sessions,
 }
 
 impl std::fmt::Debug for Services {
@@ -123,13 +136,15 @@ impl std::ops::Deref for Services {
 }
 
 impl Services {
-    /// Puts the services together; starts the task that records refusals, which ends with the services.
+    /// Puts the services together; starts the task that records refusals, which ends with the services, and
+    /// goes on with the transfers that a stop left.
     pub fn new(parts: Parts) -> App {
         let limits = &parts.limits;
         let rates = Rates::new(limits.agency_requests_per_second_max, limits.agency_requests_burst_max);
         let refusals = Refusals::start(parts.sequencer.clone());
         let evidences = Evidences::new(parts.store.objects().clone(), parts.log_key.clone(), &parts.archive.origin);
-        Arc::new(Self {
+        let operations = Operations::new(parts.spool.clone());
+        let app = Arc::new(Self {
             metrics: Metrics::default(),
             in_flight: InFlight::default(),
             pulse: Pulse::default(),
@@ -141,8 +156,22 @@ impl Services {
             refusals,
             registry: Registry::default(),
             packages: Arc::new(Semaphore::new(PACKAGES_MAX)),
+            operations,
+            sessions: Sessions::default(),
             parts,
-        })
+        });
+        transfers::resume(&app);
+        app
+    }
+
+    /// Lets what goes on by itself come to rest: it goes on at the next start.
+    pub fn rest(&self) {
+        self.operations.stop();
+    }
+
+    /// The reference data that transfers are checked against, as it is now.
+    pub(super) fn referentials(&self) -> Option<Arc<Referentials>> {
+        None
     }
 
     /// The identifier of the entry at `index`.

@@ -160,6 +160,9 @@ impl Node {
             views: progress,
             older_keys_since,
             clock,
+            keys: keyring.clone(),
+            spool: config.state.join("transfers"),
+            clamd: None,
         });
         let preserving = Some((preserving, rest));
         let tasks = Tasks { sequencing: Some(sequencing), following: Some(following), remembering, preserving, cancel };

@@ -126,6 +126,7 @@ impl Running {
             rest.cancel();
             let _ = preserving.await;
         }
+        app.rest();
         // The last way into the sequencer goes with the services; it then finishes its batch and ends.
         drop(app);
         if timeout(drain_max, rest(tasks.sequencing)).await.is_err() {

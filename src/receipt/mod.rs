@@ -22,6 +22,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+/// A ZIP file of one small member; `None` when it does not fit the format.
+pub(crate) fn zipped(name: &str, content: &[u8]) -> Option<Vec<u8>> {
+    let mut zip = zip::Stored::default();
+    zip.add(name, content)?;
+    zip.finish()
+}
+
 /// The longest receipt read, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 1024 * 1024;
 

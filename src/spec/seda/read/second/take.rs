@@ -123,7 +123,8 @@ impl Second {
                 }
             }
             Field::Uri => object.uri = Some(value.into()),
-            Field::Inline => object.inline = Some(extent(self.offset, offset)),
+            // Without content it only names a file, as Maarch writes it.
+            Field::Inline if !value.is_empty() => object.inline = Some(extent(self.offset, offset)),
             Field::Digest => object.digest = Some(value.into()),
             Field::Size => object.size_bytes = value.trim_start_matches('+').parse().ok(),
             Field::FormatId => object.format = kept,
