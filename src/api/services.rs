@@ -20,7 +20,6 @@ use crate::spec::tlog::note::{Cosigner, VerifierKey};
 use crate::store::Store;
 use crate::timestamp::{Keyring, TimestampService};
 use crate::transfer::clamd::Clamd;
-use crate::transfer::referentials::Referentials;
 use crate::validation::Rules;
 use crate::views::Progress;
 use crate::witness::{Doubt, Watch};
@@ -167,11 +166,6 @@ impl Services {
     /// Lets what goes on by itself come to rest: it goes on at the next start.
     pub fn rest(&self) {
         self.operations.stop();
-    }
-
-    /// The reference data that transfers are checked against, as it is now.
-    pub(super) fn referentials(&self) -> Option<Arc<Referentials>> {
-        None
     }
 
     /// The identifier of the entry at `index`.

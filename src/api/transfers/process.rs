@@ -17,6 +17,7 @@ use crate::transfer::check::{Checked, Options, Seen, check};
 use crate::transfer::container::{Container, Kind, Limits};
 use crate::transfer::event::{Journal, Outcome, Report};
 use crate::transfer::peek::peek;
+use crate::transfer::referentials::Referentials;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,7 +192,8 @@ async fn attempt(app: &App, operation: &Arc<Operation>) -> Result<u64, Stop> {
     operation.untell();
     operation.at(Stage::Checking);
     read_head(app, operation).await?;
-    let (checked, bordereau) = examine(app, operation).await?;
+    let referentials = app.referentials().await?;
+    let (checked, bordereau) = examine(app, operation, &referentials).await?;
     let Checked { report, message, container, seen, .. } = checked;
     let test = operation.job.test;
     let mut journal = Journal::resume(report);
@@ -202,7 +204,7 @@ async fn attempt(app: &App, operation: &Arc<Operation>) -> Result<u64, Stop> {
         return refuse(app, operation, &journal.finish(), None).await;
     };
     let manifest = &message.manifest;
-    let plan = Plan::make(&mut journal, manifest, app.referentials().as_deref());
+    let plan = Plan::make(&mut journal, manifest, Some(&*referentials));
     for (object, seen) in manifest.objects.iter().zip(&seen).filter(|(_, seen)| seen.digests.is_some()) {
         if seen.size_bytes == 0 {
             let location = object.uri.as_deref().map(str::to_owned);
@@ -300,7 +302,11 @@ fn path(app: &App, file: &str) -> PathBuf {
 type Bordereau = (Vec<u8>, Option<Vec<u8>>);
 
 /// Every check; and the bordereau, when it was read.
-async fn examine(app: &App, operation: &Arc<Operation>) -> Result<(Checked, Bordereau), Problem> {
+async fn examine(
+    app: &App,
+    operation: &Arc<Operation>,
+    referentials: &Arc<Referentials>,
+) -> Result<(Checked, Bordereau), Problem> {
     let (told, telling) = std::sync::mpsc::channel();
     let listener = operation.clone();
     let listening = tokio::task::spawn_blocking(move || {
@@ -308,14 +314,13 @@ async fn examine(app: &App, operation: &Arc<Operation>) -> Result<(Checked, Bord
             listener.tell(event);
         }
     });
-    let (app, operation) = (app.clone(), operation.clone());
+    let (app, operation, referentials) = (app.clone(), operation.clone(), referentials.clone());
     let examining = tokio::task::spawn_blocking(move || {
         let job = &operation.job;
         let package = path(&app, &job.package.file);
         let attachments = job.attachments.as_ref().map(|attachments| path(&app, &attachments.file));
-        let referentials = app.referentials();
         let options = Options {
-            referentials: referentials.as_deref(),
+            referentials: Some(&*referentials),
             clamd: app.clamd.as_ref(),
             attachments: attachments.as_deref(),
             flat: job.flat.as_deref(),
