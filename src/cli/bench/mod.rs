@@ -9,6 +9,7 @@ mod server;
 mod signatures;
 mod small;
 mod startup;
+mod transfers;
 mod tsa;
 
 use super::{Ending, Outcome, terminal};
@@ -44,6 +45,8 @@ enum Mode {
     Tsa(tsa::Args),
     /// Validation de signatures, à côté de xmlsec1, openssl cms et pdfsig.
     Signatures(signatures::Args),
+    /// Transferts SEDA : contrôlés, archivés, répondus.
+    Transfers(transfers::Args),
     /// Serveur d'essai des autres mesures.
     #[command(hide = true)]
     Serve(ServeArgs),
@@ -77,6 +80,7 @@ impl Args {
             Mode::Startup(args) => args.run()?,
             Mode::Tsa(args) => args.run()?,
             Mode::Signatures(args) => args.run()?,
+            Mode::Transfers(args) => args.run()?,
             Mode::Serve(args) => {
                 return super::block_on(async move {
                     server::serve(args.kind, &args.dir).await?;

@@ -5,12 +5,13 @@ mod conformance;
 mod convert;
 mod export;
 mod referential;
+mod transfer;
 
 use super::Outcome;
 use crate::transfer::referentials::Referentials;
 use std::path::Path;
 
-/// Contrôler et convertir des transferts SEDA.
+/// Contrôler, convertir et verser des transferts SEDA.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -24,6 +25,7 @@ enum What {
     Conformance(conformance::Args),
     Export(export::Args),
     Referential(referential::Args),
+    Transfer(transfer::Args),
 }
 
 impl Args {
@@ -34,6 +36,7 @@ impl Args {
             What::Conformance(args) => args.run(),
             What::Export(args) => args.run(),
             What::Referential(args) => args.run(),
+            What::Transfer(args) => args.run(),
         }
     }
 }
