@@ -7,6 +7,7 @@ mod node;
 #[path = "support/sip.rs"]
 mod sip;
 
+use archiland::audit;
 use archiland::receipt::Receipt;
 use archiland::spec::cms::SignedData;
 use archiland::verify::{self, Outcome, Trust};
@@ -101,7 +102,14 @@ async fn each_unit_becomes_an_archive_and_the_transfer_is_replied_to() {
     let events = refused["events"].to_string();
     assert!(events.contains("CHECK_MESSAGE_IDENTIFIER.ALREADY_ACCEPTED"), "{events}");
     assert!(std::fs::read_dir(archive.config.state.join("transfers")).unwrap().next().is_none());
+    // Too late to give it up.
+    let path = format!("/v1/transfers/{id}");
+    problem(archive.request(Method::DELETE, &path, &token).send().await.unwrap(), 409, "transfer-begun").await;
     archive.stop().await;
+    let options = audit::Options { full: true, ..audit::Options::default() };
+    let clock = std::sync::Arc::new(archiland::clock::SystemClock);
+    let report = audit::run(archive.bucket.objects.clone(), trust, options, clock, |_| ()).await.unwrap();
+    assert_eq!(report.outcome, audit::Outcome::Intact, "{report:?}");
 }
 
 #[tokio::test]

@@ -435,6 +435,15 @@ pub(crate) fn seda_manifest(data: &[u8]) {
     let findings = &message.checked.findings;
     assert!(findings.faults(Mode::Strict) >= findings.faults(Mode::Lenient));
     assert!(message.manifest.units.len() <= bounds.units_max);
+    _ = seda::head(data, &bounds.xml);
+    if let Ok(document) = seda::fragment::decoded(data, bounds.xml.bytes_max) {
+        let fragments = seda::fragment::Fragments::new(&document, &message.manifest);
+        for unit in (0..).take(message.manifest.units.len()) {
+            let own = fragments.unit(unit).and_then(|own| String::from_utf8(own).ok());
+            let prefix = std::str::from_utf8(fragments.prefix(unit)).unwrap_or_default();
+            _ = own.and_then(|own| seda::write::archive(&own, prefix, "ark:/1/a"));
+        }
+    }
     if let Ok(converted) = seda::write::convert(data, seda::Version::V2_2, &bounds.xml) {
         assert!(seda::validate(converted.manifest.as_bytes(), &bounds.xml).is_ok());
     }

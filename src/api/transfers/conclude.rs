@@ -74,8 +74,12 @@ pub(super) async fn conclude(app: &App, operation: &Operation, conclusion: &Conc
         idempotency: key,
     };
     let record = deposit.into_record(locations, provenance).map_err(|e| Problem::internal(&e))?;
+    let waiting = app.pulse.wait();
     match app.sequencer.submit(Submission { record: record.into(), idempotency: key }).await {
-        Ok(committed) => Ok(committed.index),
+        Ok(committed) => {
+            waiting.answered();
+            Ok(committed.index)
+        }
         Err(SubmitError::Duplicate { index }) => Ok(index),
         Err(error) => Err(Problem::from(error).into()),
     }

@@ -72,9 +72,14 @@ async fn one(
 ) -> Result<u64, Stop> {
     let key = unit_key(operation, unit);
     let record = bytes::Bytes::from(record(app, operation, work, pieces, unit, key)?);
+    let waiting = app.pulse.wait();
     loop {
         match app.sequencer.submit(Submission { record: record.clone(), idempotency: Some(key) }).await {
-            Ok(committed) => return Ok(committed.index),
+            Ok(committed) => {
+                waiting.answered();
+                app.metrics.deposited();
+                return Ok(committed.index);
+            }
             Err(SubmitError::Duplicate { index }) => return Ok(index),
             Err(SubmitError::Full) => tokio::time::sleep(FULL_PAUSE).await,
             Err(error) => return Err(Problem::from(error).into()),

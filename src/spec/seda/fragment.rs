@@ -8,6 +8,10 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Declarations kept around an element, the innermost ones: bordereaux have a handful, and what repeats them in every unit
+/// must not be made long on purpose.
+const DECLARATIONS_MAX: usize = 64;
+
 /// A document as the extents of its [`Manifest`] count it: UTF-8 without byte order mark.
 ///
 /// # Errors
@@ -164,7 +168,9 @@ fn scopes(document: &[u8], starts: &[usize]) -> Vec<Scope> {
                     let inside = if tag.declarations.is_empty() {
                         around
                     } else {
-                        around.iter().cloned().chain(tag.declarations).collect()
+                        let all = around.len() + tag.declarations.len();
+                        let beyond = all.saturating_sub(DECLARATIONS_MAX);
+                        around.iter().cloned().chain(tag.declarations).skip(beyond).collect()
                     };
                     open.push(inside);
                 }
