@@ -190,7 +190,7 @@ fn many_references_to_one_object_take_bounded_memory_and_time() {
     let units = default.units.replace("</ArchiveUnit>", &format!("{}</ArchiveUnit>", one.repeat(100_000)));
     let started = std::time::Instant::now();
     let checked = Manifest { units, ..Manifest::default() }.check();
-    assert_eq!(checked.report.outcome, Outcome::Ok);
+    refused(&checked, "CHECK_DATAOBJECTPACKAGE.CHECK_MANIFEST");
     assert!(started.elapsed().as_secs() < 60);
 }
 

@@ -171,11 +171,11 @@ async fn sizes() {
         m.replacen("<CodeListVersions/>", &format!("<CodeListVersions/><!--{}-->", "a b ".repeat(50 << 20)), 1)
     });
     refused(&archive, &token, "a bordereau of 200 MB", long, "").await;
-    // A unit that refers a million times to the same objects, and to others that are not there.
+    // A unit that refers without end to the same objects.
     let many = with(|m| {
         let mut references = String::new();
-        for n in 0..200_000 {
-            write!(references, "<DataObjectReference><DataObjectGroupReferenceId>G{}</DataObjectGroupReferenceId></DataObjectReference>", n % 3).unwrap();
+        for n in 0..300_000 {
+            write!(references, "<DataObjectReference><DataObjectGroupReferenceId>G{}</DataObjectGroupReferenceId></DataObjectReference>", n % 2).unwrap();
         }
         m.replacen("<ArchiveUnit id=\"U0\">", &format!("<ArchiveUnit id=\"X\"><Content><Title>x</Title></Content>{references}</ArchiveUnit><ArchiveUnit id=\"U0\">"), 1)
     });

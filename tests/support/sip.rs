@@ -34,20 +34,20 @@ impl Sip {
         for n in 0..self.letters {
             let letter = Self::letter(n);
             let (digest, size) = (hex::encode(Sha256::digest(&letter)), letter.len());
-            write!(
+            writeln!(
                 objects,
                 "<DataObjectGroup id=\"G{n}\"><BinaryDataObject id=\"O{n}\"><DataObjectVersion>BinaryMaster_1</DataObjectVersion>\
                  <Uri>{}lettre-{n}.txt</Uri><MessageDigest algorithm=\"SHA-256\">{digest}</MessageDigest><Size>{size}</Size>\
                  <FormatIdentification><FormatId>x-fmt/111</FormatId></FormatIdentification>\
-                 </BinaryDataObject></DataObjectGroup>\n",
+                 </BinaryDataObject></DataObjectGroup>",
                 self.folder
             )
             .unwrap();
-            write!(
+            writeln!(
                 units,
                 "<ArchiveUnit id=\"U{n}\"><Content><DescriptionLevel>Item</DescriptionLevel><Title>Lettre n° {n}</Title>\
                  <StartDate>2025-01-02</StartDate></Content><DataObjectReference>\
-                 <DataObjectGroupReferenceId>G{n}</DataObjectGroupReferenceId></DataObjectReference></ArchiveUnit>\n"
+                 <DataObjectGroupReferenceId>G{n}</DataObjectGroupReferenceId></DataObjectReference></ArchiveUnit>"
             )
             .unwrap();
         }

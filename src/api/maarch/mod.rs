@@ -69,9 +69,9 @@ impl IntoResponse for Failure {
 
 /// A message as it is sent.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Message {
-    message_file: String,
+    #[serde(rename = "messageFile")]
+    content: String,
     #[serde(default)]
     filename: String,
     #[serde(default)]
@@ -134,7 +134,7 @@ async fn receive(app: &App, body: Vec<u8>) -> Result<Received, Arrival> {
             line: e.line(),
             column: e.column(),
         })?;
-        let content = decode(&message.message_file)?;
+        let content = decode(&message.content)?;
         let attachments = match message.attachments.as_slice() {
             [] => None,
             attachments => Some(packed(attachments)?),
@@ -192,7 +192,9 @@ fn bordereau(package: &std::path::Path, filename: &str) -> Option<String> {
     let found = match found {
         Some(found) => Some(found),
         None if standard() => None,
-        None => root().find(|member| member.name.ends_with(".xml")),
+        None => {
+            root().find(|member| member.name.to_ascii_lowercase().rsplit_once('.').is_some_and(|(_, end)| end == "xml"))
+        }
     };
     found.map(|member| member.name.clone())
 }

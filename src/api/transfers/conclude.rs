@@ -31,10 +31,7 @@ pub(super) async fn conclude(app: &App, operation: &Operation, conclusion: &Conc
     let job = &operation.job;
     let now = app.clock.now();
     let date = format_record_time(now);
-    let outcome = match job.test {
-        true => format!("Test {}", conclusion.report.outcome.name()),
-        false => conclusion.report.outcome.name().to_owned(),
-    };
+    let outcome = if job.test { "Test " } else { "" }.to_owned() + conclusion.report.outcome.name();
     let documents = documents(app, operation, conclusion, &outcome, &date, now)?;
     let transfer = transfer(operation, conclusion, outcome, documents.roles);
     let head = operation.head();

@@ -43,7 +43,8 @@ pub(super) struct Args {
 /// What the archive says of an operation.
 #[derive(Debug, Deserialize)]
 struct Operation {
-    operation: String,
+    #[serde(rename = "operation")]
+    id: String,
     state: String,
     outcome: Option<String>,
     events: Vec<Event>,
@@ -99,7 +100,7 @@ impl Args {
     async fn keep(&self, client: &Client, ended: &Operation) -> Outcome {
         let outcome = ended.outcome.as_deref().unwrap_or_default();
         if let Some(reply) = ended.documents.iter().find(|document| document.ends_with("/reply")) {
-            let path = self.receipt_dir.join(format!("{}-reponse.xml", ended.operation));
+            let path = self.receipt_dir.join(format!("{}-reponse.xml", ended.id));
             std::fs::write(&path, client.get_bytes(reply, &[]).await?)
                 .map_err(|e| Unusable(format!("{} : impossible à écrire ({e})", path.display())))?;
             terminal::say(format_args!("réponse      {}", path.display()))?;
@@ -129,7 +130,7 @@ async fn body(file: &File, progress: &indicatif::ProgressBar) -> anyhow::Result<
 
 /// Says the checks as they come, until the end.
 async fn follow(client: &Client, sent: Operation) -> anyhow::Result<Operation> {
-    let path = format!("/v1/transfers/{}", segment(&sent.operation));
+    let path = format!("/v1/transfers/{}", segment(&sent.id));
     let (mut operation, mut told, mut trouble) = (sent, 0, None);
     loop {
         for event in operation.events.iter().skip(told) {

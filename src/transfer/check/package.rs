@@ -11,6 +11,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 const DIGITAL: [&str; 4] = ["BinaryMaster", "Dissemination", "Thumbnail", "TextContent"];
 const PHYSICAL: &str = "PhysicalMaster";
 
+/// How often one unit may refer to the same object: once says it all.
+const SAME_REFERENCES_MAX: usize = 1_000;
+
 /// Checks the package; returns the member of each object, by its index.
 pub(super) fn check(
     journal: &mut Journal,
@@ -132,7 +135,19 @@ fn references(journal: &mut Journal, manifest: &Manifest, contract: Option<&Cont
             refuse("", format!("objet {id} : le groupe « {group} » n'est déclaré nulle part"), at(object.position));
         }
     }
+    let mut times: HashMap<(u32, Text), usize> = HashMap::new();
     for used in &manifest.uses {
+        let count = times.entry((used.unit, used.target)).or_default();
+        *count += 1;
+        if *count > SAME_REFERENCES_MAX {
+            // Told once, where it goes beyond.
+            if *count == SAME_REFERENCES_MAX + 1 {
+                let (name, target) = (unit_name(manifest, used.unit), manifest.text(used.target));
+                let detail = format!("{name} : plus de {SAME_REFERENCES_MAX} références à « {target} »");
+                refuse("", detail, at(used.position));
+            }
+            continue;
+        }
         let (target, name) = (manifest.text(used.target), unit_name(manifest, used.unit));
         let location = at(used.position);
         match (used.kind, objects.get(&used.target)) {
