@@ -293,7 +293,7 @@ pub(crate) fn xml(data: &[u8]) {
 /// Whatever is sent, facts come out, and can be written as the diagnostic report.
 pub(crate) fn xmldsig(data: &[u8]) {
     let contents = [Content { name: "beside.bin", bytes: b"content" }];
-    let facts = xades::gather(&Input { name: None, bytes: data, contents: &contents });
+    let facts = xades::gather(&Input { name: None, bytes: data, contents: &contents, certificates: &[] });
     let _ = serde_json::to_vec(&facts).expect("facts are written");
 }
 
@@ -315,7 +315,9 @@ pub(crate) fn certificate(data: &[u8]) {
 /// A list of revocations: every entry that can be asked for is read or refused.
 pub(crate) fn crl(data: &[u8]) {
     let Ok(list) = Crl::parse(data) else { return };
-    let _ = (list.entry(&[1]), list.algorithm());
+    let leaf = include_bytes!("corpus/certificate/leaf.der");
+    let certificate = archiland::spec::x509::Certificate::from_der(leaf).expect("a certificate");
+    let _ = (list.concerns(&certificate), list.entry(&certificate), list.algorithm(), list.is_completed_by(&list));
 }
 
 /// An OCSP response: bounded.
@@ -323,7 +325,7 @@ pub(crate) fn ocsp(data: &[u8]) {
     let Ok(response) = OcspResponse::parse(data) else { return };
     assert!(response.certificates.len() <= 16 && response.singles.len() <= 1024);
     for certificate in &response.certificates {
-        let _ = (response.about(certificate, certificate), response.signer(certificate, &[]));
+        let _ = (response.about(certificate, certificate), response.signer(certificate, &[], &[]));
     }
 }
 
@@ -346,11 +348,11 @@ pub(crate) fn signature_policy(data: &[u8]) {
 pub(crate) fn validation(data: &[u8]) {
     static POLICY: LazyLock<SignaturePolicy> =
         LazyLock::new(|| SignaturePolicy::embedded().expect("the embedded policy reads"));
-    let facts = gather(&Input { name: None, bytes: data, contents: &[] });
+    let facts = gather(&Input { name: None, bytes: data, contents: &[], certificates: &[] });
     let trust = TrustMaterial::default();
     let at = time::macros::datetime!(2026-06-01 0:00 UTC);
     for integrity_only in [true, false] {
-        let context = Context { policy: &POLICY, trust: &trust, at, existence: None, integrity_only };
+        let context = Context { policy: &POLICY, trust: &trust, at, existence: None, beside: None, integrity_only };
         let verdict = judge(&facts, &context);
         let passed = verdict.signatures.iter().any(|signature| signature.indication == Indication::TotalPassed);
         assert!(integrity_only || !passed, "a signature passed without an anchor");
@@ -382,7 +384,7 @@ pub(crate) fn facts(data: &[u8]) {
     use archiland::validation::{Content, Input, gather};
     let beside = [Content { name: "autre", bytes: b"un contenu que personne n'a jamais sign\xe9" }];
     for contents in [&[][..], &beside] {
-        let facts = gather(&Input { name: None, bytes: data, contents });
+        let facts = gather(&Input { name: None, bytes: data, contents, certificates: &[] });
         let _ = serde_json::to_vec(&facts).expect("facts can be written");
     }
 }

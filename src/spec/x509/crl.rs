@@ -1,6 +1,7 @@
 //! Certificate revocation lists (RFC 5280 § 5): read once, asked often.
 
 use super::certificate::Certificate;
+use super::name;
 use crate::spec::cms::asn1::{DerError, Reader, Tlv, dotted, tag};
 use crate::spec::crypto::{SignatureAlgorithm, SignatureForm, VerifyError};
 use time::OffsetDateTime;
@@ -17,10 +18,16 @@ pub struct Crl<'a> {
     pub this_update: OffsetDateTime,
     /// When the next is due.
     pub next_update: Option<OffsetDateTime>,
-    /// A delta (§ 5.2.4): says nothing without its base.
-    pub is_delta: bool,
+    /// `cRLNumber` (§ 5.2.3): content octets.
+    pub number: Option<&'a [u8]>,
+    /// A delta (§ 5.2.4): the number of the list it completes. Says nothing without it.
+    pub delta_of: Option<&'a [u8]>,
+    /// `expiredCertsOnCRL` (X.509 § 9.5.2.8): certificates that expired since then are still on the list.
+    pub expired_since: Option<OffsetDateTime>,
     /// What it is about (§ 5.2.5).
     pub scope: Scope,
+    /// The names of the distribution point it is for, when it is a part of what the issuer publishes.
+    pub points: Vec<Point>,
     /// Critical extensions not understood.
     pub unknown_critical: Vec<String>,
     tbs: &'a [u8],
@@ -50,6 +57,17 @@ pub enum Only {
     Authorities,
     /// Attribute certificates
     Attributes,
+}
+
+/// A name of a distribution point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Point {
+    /// Where it is fetched
+    Uri(String),
+    /// A directory entry, DER
+    Directory(Vec<u8>),
+    /// Another form, which is not compared
+    Other,
 }
 
 /// An entry that concerns a certificate.
@@ -86,7 +104,10 @@ impl<'a> Crl<'a> {
             issuer,
             this_update,
             next_update,
-            is_delta: false,
+            number: None,
+            delta_of: None,
+            expired_since: None,
+            points: Vec::new(),
             scope: Scope::default(),
             unknown_critical: Vec::new(),
             tbs: tbs.raw,
@@ -116,26 +137,60 @@ impl<'a> Crl<'a> {
         SignatureAlgorithm::from_der(self.algorithm, None).ok()
     }
 
-    /// Whether the list is about `certificate`: its scope includes it, and nothing unknown limits it.
+    /// Whether the list is about `certificate`: its scope and its distribution point are the certificate's (§ 6.3.3 b), and
+    /// nothing unknown limits it.
     pub fn concerns(&self, certificate: &Certificate) -> bool {
-        let authority = certificate.extensions().authority.is_some();
+        let extensions = certificate.extensions();
+        let authority = extensions.authority.is_some();
         let included = match self.scope.only {
             None => true,
             Some(Only::Users) => !authority,
             Some(Only::Authorities) => authority,
             Some(Only::Attributes) => false,
         };
-        let whole = !self.is_delta && !self.scope.some_reasons && !self.scope.indirect;
-        included && whole && self.unknown_critical.is_empty()
+        let named = |point: &Point| match point {
+            Point::Uri(uri) => extensions.crl_urls.contains(uri),
+            Point::Directory(der) => extensions.crl_directories.iter().any(|name| name::same(name, der)),
+            Point::Other => false,
+        };
+        let here = self.points.is_empty() || self.points.iter().any(named);
+        included && here && self.names_issuer_of(certificate) && self.unknown_critical.is_empty()
     }
 
-    /// The entry of a serial number (content octets), if it is revoked.
-    pub fn entry(&self, serial: &[u8]) -> Result<Option<Revoked>, DerError> {
+    /// Whether the list is its issuer's own, or one that the certificate's distribution points entrust to another (§ 5.2.5,
+    /// `indirectCRL`; § 4.2.1.13, `cRLIssuer`).
+    fn names_issuer_of(&self, certificate: &Certificate) -> bool {
+        let entrusted = || certificate.extensions().crl_issuers.iter().any(|name| name::same(name, self.issuer));
+        name::same(self.issuer, certificate.issuer_der()) || (self.scope.indirect && entrusted())
+    }
+
+    /// Whether `delta` completes this list (§ 5.2.4): same issuer, same scope, a base no newer than this list, and newer
+    /// than it.
+    pub fn is_completed_by(&self, delta: &Crl<'_>) -> bool {
+        let (Some(number), Some(base), Some(delta_number)) = (self.number, delta.delta_of, delta.number) else {
+            return false;
+        };
+        let order = |one: &[u8], other: &[u8]| {
+            let plain = |octets: &[u8]| octets.iter().copied().skip_while(|octet| *octet == 0).collect::<Vec<_>>();
+            let (one, other) = (plain(one), plain(other));
+            one.len().cmp(&other.len()).then_with(|| one.cmp(&other))
+        };
+        name::same(self.issuer, delta.issuer)
+            && self.scope == delta.scope
+            && self.points == delta.points
+            && order(base, number).is_le()
+            && order(number, delta_number).is_lt()
+    }
+
+    /// The entry of a certificate, if it is revoked.
+    pub fn entry(&self, certificate: &Certificate) -> Result<Option<Revoked>, DerError> {
         let mut entries = Reader::new(self.entries);
+        // In an indirect list, an entry without `certificateIssuer` has the issuer of the one before it (§ 5.3.3).
+        let mut ours = name::same(self.issuer, certificate.issuer_der());
         while !entries.is_empty() {
             let mut entry = entries.sequence("une entrée de révocation")?;
             let number = entry.expect(tag::INTEGER, "un numéro de série")?.value;
-            if number != serial {
+            if number != certificate.serial() && !self.scope.indirect {
                 continue;
             }
             let at = entry.any()?.time()?;
@@ -144,27 +199,36 @@ impl<'a> Crl<'a> {
                 let mut extensions = extensions.reader();
                 while !extensions.is_empty() {
                     let (oid, _, value) = extension(&mut extensions)?;
-                    if oid == "2.5.29.21" {
-                        reason = Tlv::only(value)?.value.first().copied();
+                    match oid.as_str() {
+                        "2.5.29.21" => reason = Tlv::only(value)?.value.first().copied(),
+                        "2.5.29.29" if self.scope.indirect => {
+                            ours = is_issuer(value, certificate)?;
+                        }
+                        _ => {}
                     }
                 }
             }
-            return Ok(Some(Revoked { at, reason }));
+            if ours && number == certificate.serial() {
+                return Ok(Some(Revoked { at, reason }));
+            }
         }
         Ok(None)
     }
 
-    fn note(&mut self, oid: &str, critical: bool, value: &[u8]) -> Result<(), DerError> {
+    fn note(&mut self, oid: &str, critical: bool, value: &'a [u8]) -> Result<(), DerError> {
         match oid {
-            // authorityKeyIdentifier, issuerAltName, cRLNumber, freshestCRL, AIA, expiredCertsOnCRL
-            "2.5.29.35" | "2.5.29.18" | "2.5.29.20" | "2.5.29.46" | "1.3.6.1.5.5.7.1.1" | "2.5.29.60" => {}
-            "2.5.29.27" => self.is_delta = true,
+            // authorityKeyIdentifier, issuerAltName, freshestCRL, AIA
+            "2.5.29.35" | "2.5.29.18" | "2.5.29.46" | "1.3.6.1.5.5.7.1.1" => {}
+            "2.5.29.20" => self.number = Some(Tlv::only(value)?.value),
+            "2.5.29.27" => self.delta_of = Some(Tlv::only(value)?.value),
+            "2.5.29.60" => self.expired_since = Tlv::only(value)?.time().ok(),
             "2.5.29.28" => {
                 let mut fields = Reader::new(value).sequence("un point de distribution")?;
                 while !fields.is_empty() {
                     let field = fields.any()?;
                     let set = field.value.iter().any(|octet| *octet != 0);
                     match field.tag {
+                        0xa0 => self.points = points(field)?,
                         0x81 if set => self.scope.only = Some(Only::Users),
                         0x82 if set => self.scope.only = Some(Only::Authorities),
                         0x83 => self.scope.some_reasons = true,
@@ -179,6 +243,35 @@ impl<'a> Crl<'a> {
         }
         Ok(())
     }
+}
+
+/// `DistributionPointName`: full names; a name relative to the issuer's is not compared.
+fn points(field: Tlv<'_>) -> Result<Vec<Point>, DerError> {
+    let names = field.inner()?;
+    if names.tag != 0xa0 {
+        return Ok(vec![Point::Other]);
+    }
+    let (mut names, mut found) = (names.reader(), Vec::new());
+    while !names.is_empty() {
+        let name = names.any()?;
+        found.push(match name.tag {
+            0x86 => Point::Uri(String::from_utf8_lossy(name.value).into_owned()),
+            0xa4 => Point::Directory(name.value.to_vec()),
+            _ => Point::Other,
+        });
+    }
+    Ok(found)
+}
+
+/// Whether `certificateIssuer` (GeneralNames) names the issuer of `certificate`.
+fn is_issuer(value: &[u8], certificate: &Certificate) -> Result<bool, DerError> {
+    let mut names = Reader::new(value).sequence("l'émetteur d'un certificat révoqué")?;
+    let mut found = false;
+    while !names.is_empty() {
+        let field = names.any()?;
+        found |= field.tag == 0xa4 && name::same(field.value, certificate.issuer_der());
+    }
+    Ok(found)
 }
 
 /// `SEQUENCE { extnID, critical DEFAULT FALSE, extnValue }`.

@@ -62,6 +62,10 @@ pub struct Extensions {
     pub ocsp_urls: Vec<String>,
     /// Where its issuer's CRLs are.
     pub crl_urls: Vec<String>,
+    /// The directory entries of its issuer's CRLs, DER.
+    pub crl_directories: Vec<Vec<u8>>,
+    /// Who signs its CRLs when its issuer does not (`cRLIssuer`): distinguished names, DER.
+    pub crl_issuers: Vec<Vec<u8>>,
     /// Where its issuer's certificate is.
     pub issuer_urls: Vec<String>,
     /// Critical extensions not understood or not readable, dotted.
@@ -155,12 +159,18 @@ impl Extensions {
             ParsedExtension::CRLDistributionPoints(points) => {
                 for point in &points.points {
                     if let Some(DistributionPointName::FullName(names)) = &point.distribution_point {
-                        let uris = names.iter().filter_map(|name| match name {
-                            Parsed::URI(uri) => Some((*uri).to_owned()),
-                            _ => None,
-                        });
-                        self.crl_urls.extend(uris);
+                        for name in names {
+                            match name {
+                                Parsed::URI(uri) => self.crl_urls.push((*uri).to_owned()),
+                                Parsed::DirectoryName(name) => self.crl_directories.push(name.as_raw().to_vec()),
+                                _ => {}
+                            }
+                        }
                     }
+                    self.crl_issuers.extend(point.crl_issuer.iter().flatten().filter_map(|name| match name {
+                        Parsed::DirectoryName(name) => Some(name.as_raw().to_vec()),
+                        _ => None,
+                    }));
                 }
             }
             ParsedExtension::IssuerAlternativeName(_)

@@ -52,6 +52,8 @@ pub struct Single<'a> {
     pub this_update: OffsetDateTime,
     /// Until when it is current.
     pub next_update: Option<OffsetDateTime>,
+    /// `archiveCutoff` (§ 4.4.4): certificates that expired since then are still answered for.
+    pub archive_cutoff: Option<OffsetDateTime>,
 }
 
 /// `CertStatus`.
@@ -129,10 +131,15 @@ impl<'a> OcspResponse<'a> {
     }
 
     /// The certificate that signed it, if it may speak for `issuer`: the authority itself, or whoever the authority
-    /// delegated (§ 4.2.2.2). `others` are more certificates to look among.
-    pub fn signer(&self, issuer: &Certificate, others: &[Certificate]) -> Option<Certificate> {
+    /// delegated, or one of the `local` responders relied on by configuration (§ 4.2.2.2). `others` are more certificates
+    /// to look among for a delegate.
+    pub fn signer(&self, issuer: &Certificate, others: &[Certificate], local: &[Certificate]) -> Option<Certificate> {
         if self.is_from(issuer) && self.is_signed_by(issuer).is_ok() {
             return Some(issuer.clone());
+        }
+        let mut relied_on = local.iter().filter(|responder| self.is_from(responder));
+        if let Some(responder) = relied_on.find(|responder| self.is_signed_by(responder).is_ok()) {
+            return Some(responder.clone());
         }
         let candidates = self.certificates.iter().chain(others).filter(|candidate| self.is_from(candidate));
         candidates
@@ -145,6 +152,11 @@ impl<'a> OcspResponse<'a> {
                     && candidate.is_signed_by(issuer).is_ok()
             })
             .cloned()
+    }
+
+    /// The algorithm it is signed with.
+    pub fn signature_algorithm(&self) -> Option<SignatureAlgorithm> {
+        SignatureAlgorithm::from_der(self.algorithm, None).ok()
     }
 
     /// Checks that `certificate`'s key signed the response.
@@ -200,7 +212,20 @@ fn single<'a>(responses: &mut Reader<'a>) -> Result<Single<'a>, DerError> {
         Some(field) => Some(field.inner()?.time()?),
         None => None,
     };
-    Ok(Single { digest, issuer_name_hash, issuer_key_hash, serial, status, this_update, next_update })
+    let mut archive_cutoff = None;
+    if let Some(extensions) = fields.optional(tag::context(1))? {
+        let mut extensions = extensions.inner()?.reader();
+        while !extensions.is_empty() {
+            let mut extension = extensions.sequence("une extension")?;
+            let oid = dotted(extension.oid("l'identifiant d'une extension")?);
+            extension.optional(tag::BOOLEAN)?;
+            let value = extension.expect(tag::OCTET_STRING, "la valeur d'une extension")?.value;
+            if oid == "1.3.6.1.5.5.7.48.1.6" {
+                archive_cutoff = Reader::new(value).any()?.time().ok();
+            }
+        }
+    }
+    Ok(Single { digest, issuer_name_hash, issuer_key_hash, serial, status, this_update, next_update, archive_cutoff })
 }
 
 /// The octets of a certificate's public key: the BIT STRING without its header.

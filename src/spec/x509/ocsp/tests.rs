@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::spec::cms::asn1;
-use crate::spec::x509::revocation::Evidence;
+use crate::spec::x509::revocation::{Evidence, Relied};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SigningKey,
@@ -54,6 +54,10 @@ fn response(signer: (&Certificate, &KeyPair), about: &Certificate, issuer: &Cert
     asn1::sequence(&[&[0x0a, 1, 0], &asn1::encode(0xa0, &[&body])])
 }
 
+fn relied(responders: &[Certificate]) -> Relied<'_> {
+    Relied { others: &[], responders, leads_to_anchor: &|_, _| false }
+}
+
 const GOOD: &[u8] = &[0x80, 0];
 
 #[test]
@@ -68,7 +72,7 @@ fn only_the_authority_and_its_delegate_are_heard() {
     let answers = |signer: (&Certificate, &KeyPair)| {
         let der = response(signer, &subject, &issuer, GOOD);
         let evidence = Evidence::read(std::iter::empty(), [der.as_slice()].into_iter());
-        evidence.answers(&subject, &issuer, &[]).len()
+        evidence.answers(&subject, &issuer, &relied(&[])).len()
     };
     assert_eq!(answers((&issuer, own.key())), 1, "the authority itself");
     assert_eq!(answers((&delegate, &delegate_key)), 1, "whom it delegated");
@@ -76,6 +80,12 @@ fn only_the_authority_and_its_delegate_are_heard() {
     assert_eq!(answers((&stranger, &stranger_key)), 0, "another authority's responder");
     assert_eq!(answers((&foreign, other.key())), 0, "another authority");
     assert_eq!(answers((&delegate, &plain_key)), 0, "not its key");
+
+    // Relied on by configuration, whoever issued it.
+    let der = response((&stranger, &stranger_key), &subject, &issuer, GOOD);
+    let evidence = Evidence::read(std::iter::empty(), [der.as_slice()].into_iter());
+    assert_eq!(evidence.answers(&subject, &issuer, &relied(std::slice::from_ref(&stranger))).len(), 1);
+    assert_eq!(evidence.answers(&subject, &issuer, &relied(&[delegate])).len(), 0, "another responder");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::spec::x509::revocation::Evidence;
+use crate::spec::x509::revocation::{Evidence, Relied};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension, DnType,
     ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
@@ -221,9 +221,12 @@ fn a_list_says_who_is_revoked_and_only_its_issuer_is_heard() {
     };
     let (own, foreign) = (list(&root), list(&other));
     let evidence = Evidence::read([own.as_slice()].into_iter(), std::iter::empty());
-    let answer = &evidence.answers(&revoked, &of(&root), &[])[0];
+    let nobody: Vec<Certificate> = Vec::new();
+    let relied = Relied { others: &nobody, responders: &nobody, leads_to_anchor: &|_, _| false };
+    let answer = &evidence.answers(&revoked, &of(&root), &relied)[0];
     assert_eq!(answer.revoked, Some((datetime!(2026-03-01 00:00 UTC), Some(1))));
-    assert_eq!(evidence.answers(&good, &of(&root), &[])[0].revoked, None);
+    assert_eq!(evidence.answers(&good, &of(&root), &relied)[0].revoked, None);
     let evidence = Evidence::read([foreign.as_slice()].into_iter(), std::iter::empty());
-    assert!(evidence.answers(&revoked, &of(&root), &[of(&root)]).is_empty());
+    let others = [of(&root)];
+    assert!(evidence.answers(&revoked, &of(&root), &Relied { others: &others, ..relied }).is_empty());
 }
