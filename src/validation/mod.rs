@@ -13,6 +13,7 @@ pub mod format;
 pub mod gather;
 pub mod indication;
 pub mod level;
+pub mod lists;
 pub mod policy;
 pub mod qualification;
 pub mod report;
@@ -23,6 +24,7 @@ pub use facts::Facts;
 
 use policy::SignaturePolicy;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use trust::TrustMaterial;
 
 /// How signatures are validated: the policy, and whom one relies on.
@@ -32,6 +34,27 @@ pub struct Rules {
     pub policy: SignaturePolicy,
     /// Anchors, trusted lists, revocation data.
     pub trust: TrustMaterial,
+}
+
+/// The rules in force, which new trusted lists change while the archive runs.
+#[derive(Debug)]
+pub struct SharedRules(RwLock<Arc<Rules>>);
+
+impl SharedRules {
+    /// These rules, for now.
+    pub fn new(rules: Rules) -> Self {
+        Self(RwLock::new(Arc::new(rules)))
+    }
+
+    /// The rules in force; a validation keeps those it began with.
+    pub fn current(&self) -> Arc<Rules> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other rules in force.
+    pub fn replace(&self, rules: Rules) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
 }
 
 /// Why there are no rules.
@@ -78,6 +101,8 @@ pub struct Input<'a> {
     pub bytes: &'a [u8],
     /// Content that stands beside it: what a detached signature is about, a container's other members.
     pub contents: &'a [Content<'a>],
+    /// Certificates from elsewhere, DER, for signatures that do not bring their signer's.
+    pub certificates: &'a [&'a [u8]],
 }
 
 /// Content beside a signature.
@@ -121,6 +146,7 @@ pub fn gather(input: &Input<'_>) -> Facts {
     if facts.kind == InputKind::Unknown {
         facts.kind = kind;
     }
+    gather::retry(&mut facts, input.certificates);
     facts
 }
 

@@ -28,6 +28,9 @@ pub struct SignaturePolicy {
     pub id: String,
     /// For people.
     pub description: String,
+    /// SHA-256 of its file, hexadecimal.
+    #[serde(skip)]
+    pub sha256: String,
     /// What is safe until when.
     pub algorithms: Algorithms,
     /// Signature policies.
@@ -36,6 +39,9 @@ pub struct SignaturePolicy {
     pub certificates: Certificates,
     /// Of revocation data.
     pub revocation: Revocation,
+    /// Of trusted lists.
+    #[serde(default)]
+    pub trusted_lists: TrustedLists,
     /// RGS: level, then prefixes of certificate policies.
     #[serde(default)]
     pub rgs: BTreeMap<String, Vec<String>>,
@@ -130,6 +136,25 @@ pub struct Revocation {
     pub freshness_hours_max: u32,
 }
 
+/// Rules of trusted lists.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedLists {
+    /// What of a list whose next issue was due before the time of validation.
+    pub stale: Stale,
+}
+
+/// What of an overdue list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stale {
+    /// Its services count, and the report says that it is overdue.
+    #[default]
+    Warn,
+    /// Its services no longer count.
+    Refuse,
+}
+
 /// Whether revocation data are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -158,7 +183,8 @@ pub enum Requirement {
 impl SignaturePolicy {
     /// Reads a policy.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let policy: Self = toml::from_str(text)?;
+        let mut policy: Self = toml::from_str(text)?;
+        policy.sha256 = DigestAlgorithm::Sha256.digest(text.as_bytes()).map(hex::encode).unwrap_or_default();
         let digests =
             policy.algorithms.digests.keys().chain(policy.signature_policies.known.iter().map(|known| &known.digest));
         for name in digests {

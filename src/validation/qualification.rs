@@ -48,11 +48,16 @@ pub(super) fn of(
         ),
         Some((period, provider)) => {
             reasons.push(format!("service qualifié de « {provider} »"));
-            qualified = qc.compliance;
+            // The certificate was qualified only if the service was, when it was issued (TS 119 615 § 4.4).
+            let at_issue = granting(chain, certificate.not_before(), trust, CA_QC).is_some();
+            if !at_issue {
+                reasons.push("le service n'était pas qualifié quand il a émis le certificat".to_owned());
+            }
+            qualified = qc.compliance && at_issue;
             for qualifier in period.qualifiers(certificate) {
                 reasons.push(format!("la liste de confiance ajoute {qualifier}"));
                 match qualifier {
-                    "QCStatement" => qualified = true,
+                    "QCStatement" => qualified = at_issue,
                     "NotQualified" => qualified = false,
                     "QCWithSSCD" | "QCWithQSCD" | "QCQSCDManagedOnBehalf" => device = true,
                     "QCNoSSCD" | "QCNoQSCD" => device = false,

@@ -9,16 +9,15 @@
 //! | `crl/`, `ocsp/` | revocation data kept in a cache, DER |
 //! | `lists/*.xml` | European trusted lists and lists of lists (TS 119 612) |
 //! | `lists/signers/` | certificates of those who sign the list of lists, or a list without one |
+//! | `responders/` | OCSP responders relied on whichever authority they answer for |
 //!
-//! A list counts only if its signature is intact and by one of its signers: those of `lists/signers`, or those that an
-//! accepted list of lists names. The others are told in [`TrustMaterial::refused`].
+//! Which lists count is [`Lists`]' business; what is not used is told in [`TrustMaterial::refused`].
 
+use super::lists::Lists;
 use super::policy::SignaturePolicy;
 use super::qualification::{self, Qualification};
-use super::{Input, gather};
-use crate::spec::tsl::{self, LIST_OF_LISTS, Service, TrustedList};
+use crate::spec::tsl::{self, Service};
 use crate::spec::x509::Certificate;
-use crate::validation::facts::{CoverageKind, FaultKind, ReferenceState, ValueState};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::path::Path;
@@ -40,8 +39,10 @@ pub struct TrustMaterial {
     pub crls: Vec<Vec<u8>>,
     /// OCSP responses kept in a cache, DER.
     pub ocsps: Vec<Vec<u8>>,
+    /// OCSP responders relied on by configuration, whichever authority they answer for.
+    pub responders: Vec<Certificate>,
     /// Trusted lists whose signature was checked.
-    pub lists: Vec<TrustedList>,
+    pub lists: Lists,
     /// Files not used, and why, in French.
     pub refused: Vec<String>,
 }
@@ -66,34 +67,11 @@ impl TrustMaterial {
         material.certificates = material.certificates_of(&intermediates);
         material.crls = files(&folder.join("crl"))?.into_iter().map(|(_, bytes)| bytes).collect();
         material.ocsps = files(&folder.join("ocsp"))?.into_iter().map(|(_, bytes)| bytes).collect();
-        let signers = material.certificates_of(&files(&folder.join("lists/signers"))?);
+        material.responders = material.certificates_of(&files(&folder.join("responders"))?);
+        material.lists = Lists::signed_by(material.certificates_of(&files(&folder.join("lists/signers"))?));
         let lists = files(&folder.join("lists"))?.into_iter().filter(|(name, _)| has_extension(name, &["xml", "xtsl"]));
-        material.accept(lists.collect(), signers);
+        material.refused.extend(material.lists.accept_all(lists.collect()));
         Ok(material)
-    }
-
-    /// Takes in the lists that are signed by whom they ought to be: lists of lists first, since they name the signers of
-    /// the others.
-    fn accept(&mut self, files: Vec<Named>, mut signers: Vec<Certificate>) {
-        let mut read = Vec::new();
-        for (name, bytes) in files {
-            match tsl::read(&bytes) {
-                Ok(list) => read.push((name, bytes, list)),
-                Err(error) => self.refused.push(format!("{name} : {error}")),
-            }
-        }
-        read.sort_by_key(|(_, _, list)| list.kind != LIST_OF_LISTS);
-        for (name, bytes, list) in read {
-            match signed_by(&bytes, &signers) {
-                Ok(()) => {
-                    if list.kind == LIST_OF_LISTS {
-                        signers.extend(list.pointers.iter().flat_map(|pointer| pointer.signers.clone()));
-                    }
-                    self.lists.push(list);
-                }
-                Err(why) => self.refused.push(format!("{name} : {why}")),
-            }
-        }
     }
 
     /// Every certificate relied on: the anchors, and the services of the trusted lists.
@@ -103,9 +81,15 @@ impl TrustMaterial {
         all
     }
 
+    /// Certificates for signatures that do not bring their signer's: the intermediates', which may be anybody's, and the
+    /// anchors.
+    pub fn outside_certificates(&self) -> Vec<&[u8]> {
+        self.certificates.iter().chain(&self.anchors).map(Certificate::der).collect()
+    }
+
     /// Every service of every accepted list.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.lists.iter().flat_map(|list| &list.services)
+        self.lists.services()
     }
 
     /// Whether an anchor may be relied on at `at`: always when it was given by hand, while its service is in good
@@ -137,6 +121,14 @@ impl TrustMaterial {
         qualification::of(certificate, chain, at, self, policy)
     }
 
+    /// Adds certificates to build paths with, PEM or DER, from a file of this name. They are not relied on for that.
+    pub fn add_certificates(&mut self, name: &str, bytes: &[u8]) {
+        let has_extension = has_extension(name, &["pem", "crt", "cer", "der"]);
+        let name = if has_extension { name.to_owned() } else { format!("{name}.pem") };
+        let found = self.certificates_of(&[(name, bytes.to_vec())]);
+        self.certificates.extend(found);
+    }
+
     fn certificates_of(&mut self, files: &[Named]) -> Vec<Certificate> {
         let mut found = Vec::new();
         for (name, bytes) in files.iter().filter(|(name, _)| has_extension(name, &["pem", "crt", "cer", "der"])) {
@@ -164,27 +156,6 @@ pub enum Standing {
     Formerly,
     /// It never could.
     Never,
-}
-
-/// Checks that the whole list is covered by one intact signature of one of `signers` (TS 119 612 § 5.7).
-fn signed_by(xml: &[u8], signers: &[Certificate]) -> Result<(), String> {
-    let facts = gather::xades::gather(&Input { name: None, bytes: xml, contents: &[] });
-    let [signature] = facts.signatures.as_slice() else {
-        return Err("une signature, et une seule, est attendue".to_owned());
-    };
-    let wrapped = signature.faults.iter().chain(&facts.faults).any(|fault| fault.kind != FaultKind::Note);
-    let references = signature.references.iter().all(|reference| reference.state == ReferenceState::Intact);
-    if wrapped || !references || signature.value != ValueState::Intact {
-        return Err("la signature de la liste n'est pas intègre".to_owned());
-    }
-    let whole = signature.covers.iter().any(|unit| unit.covered && unit.kind == CoverageKind::File)
-        || signature.references.iter().any(|reference| reference.uri.as_deref() == Some(""));
-    if !whole {
-        return Err("la signature ne couvre pas toute la liste".to_owned());
-    }
-    let certificate = signature.signing_certificate.as_ref().and_then(|der| Certificate::from_der(&der.0).ok());
-    let known = certificate.is_some_and(|certificate| signers.contains(&certificate));
-    known.then_some(()).ok_or_else(|| "le signataire de la liste n'est pas de ceux qui sont désignés".to_owned())
 }
 
 /// The files of a folder (none when it is not there), in the order of their names.

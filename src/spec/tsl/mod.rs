@@ -58,6 +58,8 @@ pub struct TrustedList {
     pub pointers: Vec<Pointer>,
     /// The services of every provider.
     pub services: Vec<Service>,
+    /// SHA-256 of the file, hexadecimal: what a report names the list by.
+    pub sha256: String,
 }
 
 impl TrustedList {
@@ -74,6 +76,8 @@ pub struct Pointer {
     pub location: String,
     /// `SchemeTerritory`
     pub territory: String,
+    /// `TSLType` of the list pointed to
+    pub kind: String,
     /// `MimeType`
     pub media_type: String,
     /// The certificates of those who may sign it.

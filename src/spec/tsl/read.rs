@@ -2,6 +2,7 @@
 
 use super::criteria::{Assertion, Criteria};
 use super::{ListError, Period, Pointer, Qualification, Service, TrustedList};
+use crate::spec::crypto::DigestAlgorithm;
 use crate::spec::x509::Certificate;
 use crate::spec::xml::{Document, Element, Limits, unbase64};
 use time::OffsetDateTime;
@@ -52,6 +53,7 @@ pub fn read(xml: &[u8]) -> Result<TrustedList, ListError> {
             })
             .unwrap_or_default(),
         services: services(&root),
+        sha256: DigestAlgorithm::Sha256.digest(xml).map(hex::encode).unwrap_or_default(),
     })
 }
 
@@ -62,6 +64,7 @@ fn pointer(element: &Element<'_>) -> Pointer {
     Pointer {
         location: text(element, "TSLLocation").unwrap_or_default(),
         territory: anywhere(TSL, "SchemeTerritory").unwrap_or_default(),
+        kind: anywhere(TSL, "TSLType").unwrap_or_default(),
         media_type: anywhere(TSL_TYPES, "MimeType").unwrap_or_default(),
         signers: certificates(element),
     }
