@@ -87,8 +87,9 @@ fn verdict(
     existence: Option<OffsetDateTime>,
 ) -> Verdict {
     let contents = [Content { name: "bordereau.txt", bytes: content }];
-    let facts = gather(&Input { name: Some("bordereau.p7s"), bytes: signature, contents: &contents });
-    judge(&facts, &Context { policy, trust, at, existence, integrity_only: false })
+    let facts =
+        gather(&Input { name: Some("bordereau.p7s"), bytes: signature, contents: &contents, certificates: &[] });
+    judge(&facts, &Context { policy, trust, at, existence, beside: None, integrity_only: false })
 }
 
 fn said(verdict: &Verdict) -> String {
@@ -130,7 +131,7 @@ fn algorithms_are_judged_by_the_date_proved() {
     let text = include_str!("../policies/signature.toml");
     let text = text.replace("mode = \"require\"", "mode = \"if-available\"");
     let ended =
-        SignaturePolicy::parse(&text.replace("\"SHA-256\" = \"2029-12-31\"", "\"SHA-256\" = \"2026-03-10\"")).unwrap();
+        SignaturePolicy::parse(&text.replace("\"SHA-256\" = \"2035-12-31\"", "\"SHA-256\" = \"2026-03-10\"")).unwrap();
     let at = datetime!(2026-06-01 0:00 UTC);
     let late = verdict(&WORLD.signature, CONTENT, &ended, &trusting(), at, None);
     assert_eq!(said(&late), "INDETERMINATE/CRYPTO_CONSTRAINTS_FAILURE_NO_POE");
@@ -140,13 +141,40 @@ fn algorithms_are_judged_by_the_date_proved() {
 }
 
 #[test]
+fn a_signature_without_its_certificate_is_looked_at_with_those_given() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "Agente discrète");
+    params.key_usages = vec![KeyUsagePurpose::ContentCommitment];
+    let certificate = params.signed_by(&key, &WORLD.authority).unwrap();
+    let own = OwnCertificate::from_der(certificate.der()).unwrap();
+    let signer = CmsSigner::new(key.serialized_der(), own, &[]).unwrap();
+    let signature = signer.sign(&oid::DATA, CONTENT, Some(SIGNED), Certificates::Omitted).unwrap();
+    let (policy, trust) = (policy("if-available"), trusting());
+    let at = datetime!(2026-06-01 0:00 UTC);
+    let other = WORLD.anchor.der();
+    for (given, expected) in [
+        (vec![], "INDETERMINATE/NO_SIGNING_CERTIFICATE_FOUND"),
+        (vec![other], "INDETERMINATE/NO_SIGNING_CERTIFICATE_FOUND"),
+        (vec![other, certificate.der().as_ref()], "TOTAL-PASSED"),
+    ] {
+        let facts = gather(&Input { name: None, bytes: &signature, contents: &[], certificates: &given });
+        let context =
+            Context { policy: &policy, trust: &trust, at, existence: None, beside: None, integrity_only: false };
+        assert_eq!(said(&judge(&facts, &context)), expected);
+    }
+}
+
+#[test]
 fn the_reports_tell_the_same() {
     let at = datetime!(2026-06-01 0:00 UTC);
     let contents = [Content { name: "bordereau.txt", bytes: CONTENT }];
-    let facts = gather(&Input { name: None, bytes: &WORLD.signature, contents: &contents });
+    let facts = gather(&Input { name: None, bytes: &WORLD.signature, contents: &contents, certificates: &[] });
     let (policy, trust) = (policy("if-available"), trusting());
-    let verdict =
-        judge(&facts, &Context { policy: &policy, trust: &trust, at, existence: None, integrity_only: false });
+    let verdict = judge(
+        &facts,
+        &Context { policy: &policy, trust: &trust, at, existence: None, beside: None, integrity_only: false },
+    );
     let simple = report::simple(&verdict);
     assert!(simple.starts_with("Validation : valide\n") && simple.contains("Agente signataire"), "{simple}");
     assert!(simple.lines().count() < 40, "one screen");

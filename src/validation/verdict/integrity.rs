@@ -149,11 +149,15 @@ fn value_failure(signature: &SignatureFacts) -> Option<(SubIndication, String)> 
             SubIndication::SigCryptoFailure,
             "la valeur de la signature ne correspond pas aux données signées ou à la clé du certificat".to_owned(),
         )),
-        ValueState::Unsupported(name) => {
-            Some((SubIndication::CryptoConstraintsFailure, format!("algorithme non pris en charge : {name}")))
-        }
+        ValueState::Unsupported(name) => Some((SubIndication::CryptoConstraintsFailure, unsupported(name))),
         _ => None,
     }
+}
+
+/// An algorithm nobody here computes, said once.
+pub(super) fn unsupported(name: &str) -> String {
+    const WHY: &str = "algorithme non pris en charge : ";
+    format!("{WHY}{}", name.trim_start_matches(WHY))
 }
 
 fn coverage_failure(signature: &SignatureFacts) -> Option<(SubIndication, String)> {

@@ -6,21 +6,24 @@
 //! years.
 
 mod integrity;
+mod past;
 mod pool;
 mod stamps;
 mod trust;
 
 use super::facts::{
-    Coverage, EvidenceRecordFacts, Facts, Fault, FaultKind, Format, InputKind, SignatureFacts, TimestampFacts,
-    TimestampKind,
+    Coverage, EvidenceRecordFacts, Facts, Fault, FaultKind, Format, InputKind, Material, SignatureFacts,
+    TimestampFacts, TimestampKind,
 };
 use super::indication::{Indication, SubIndication};
 use super::level;
-use super::policy::SignaturePolicy;
+use super::lists::ListUsed;
+use super::policy::{SignaturePolicy, Stale};
 use super::qualification::Qualification;
 use super::trust::TrustMaterial;
 use crate::spec::x509::Certificate;
 use serde::Serialize;
+use std::borrow::Cow;
 use time::OffsetDateTime;
 
 /// What a verdict is made with, beside the facts.
@@ -34,6 +37,8 @@ pub struct Context<'a> {
     pub at: OffsetDateTime,
     /// A time at which the input is known to have existed: our own log's proof.
     pub existence: Option<OffsetDateTime>,
+    /// Certificates and revocation data that stand beside the input: fetched for it, or kept with it.
+    pub beside: Option<&'a Material>,
     /// Leaves certificate paths, revocations and algorithms' end dates out.
     pub integrity_only: bool,
 }
@@ -48,6 +53,8 @@ pub struct Verdict {
     pub validation_time: OffsetDateTime,
     /// The policy applied.
     pub policy: String,
+    /// SHA-256 of its file, hexadecimal.
+    pub policy_sha256: String,
     /// Whether paths were left out.
     pub integrity_only: bool,
     /// The overall indication; `None` when there is no signature, time-stamp or evidence record.
@@ -65,6 +72,8 @@ pub struct Verdict {
     pub timestamps: Vec<TimestampVerdict>,
     /// Evidence records outside the signatures.
     pub evidence_records: Vec<RecordVerdict>,
+    /// The trusted lists relied on.
+    pub trusted_lists: Vec<ListUsed>,
     /// What there is to be covered, and whether it is.
     pub members: Vec<Coverage>,
     /// What to know about the input as a whole.
@@ -212,7 +221,10 @@ pub struct RecordVerdict {
 
 /// Judges the facts.
 pub fn judge(facts: &Facts, context: &Context<'_>) -> Verdict {
-    let pool = pool::Pool::new(facts, context);
+    let trust = trust_in_force(context);
+    let context = &Context { trust: &trust, ..*context };
+    let mut pool = pool::Pool::new(facts, context);
+    pool.carried_since = stamps::carried_since(facts, &pool);
     let siblings: Vec<_> = facts.timestamps.iter().collect();
     let timestamps: Vec<_> = siblings.iter().map(|stamp| judge_timestamp(stamp, &siblings, &pool)).collect();
     let whole = Whole { facts, outside: &timestamps, pool: &pool };
@@ -224,6 +236,7 @@ pub fn judge(facts: &Facts, context: &Context<'_>) -> Verdict {
         kind: facts.kind,
         validation_time: context.at,
         policy: context.policy.id.clone(),
+        policy_sha256: context.policy.sha256.clone(),
         integrity_only: context.integrity_only,
         indication,
         sub_indication,
@@ -236,9 +249,20 @@ pub fn judge(facts: &Facts, context: &Context<'_>) -> Verdict {
         signatures,
         timestamps,
         evidence_records,
+        trusted_lists: if context.integrity_only { Vec::new() } else { context.trust.lists.used(context.at) },
         members: facts.members.clone(),
         faults: facts.faults.clone(),
     }
+}
+
+/// Without the overdue lists, where the policy has it so.
+fn trust_in_force<'a>(context: &Context<'a>) -> Cow<'a, TrustMaterial> {
+    let overdue = || context.trust.lists.all().iter().any(|list| list.is_stale(context.at));
+    if context.integrity_only || context.policy.trusted_lists.stale == Stale::Warn || !overdue() {
+        return Cow::Borrowed(context.trust);
+    }
+    let lists = context.trust.lists.current(context.at);
+    Cow::Owned(TrustMaterial { lists, ..context.trust.clone() })
 }
 
 /// What every signature of an input is judged with.

@@ -4,9 +4,10 @@ use super::integrity;
 use super::pool::{Moment, Pool};
 use crate::spec::x509::Certificate;
 use crate::spec::x509::path::Purpose;
-use crate::validation::facts::{ReferenceState, TimestampFacts, TimestampKind, ValueState};
+use crate::validation::facts::{Facts, ReferenceState, TimestampFacts, TimestampKind, ValueState};
 use crate::validation::indication::SubIndication;
 use crate::validation::qualification;
+use time::OffsetDateTime;
 
 /// Why a time-stamp fails by arithmetic.
 pub(super) fn arithmetic_failure(stamp: &TimestampFacts, intact: Option<bool>) -> Option<(SubIndication, String)> {
@@ -26,9 +27,7 @@ pub(super) fn arithmetic_failure(stamp: &TimestampFacts, intact: Option<bool>) -
         Some(ValueState::NoCertificate) => {
             (SubIndication::NoSigningCertificateFound, "le certificat de l'horodateur manque".to_owned())
         }
-        Some(ValueState::Unsupported(name)) => {
-            (SubIndication::CryptoConstraintsFailure, format!("algorithme non pris en charge : {name}"))
-        }
+        Some(ValueState::Unsupported(name)) => (SubIndication::CryptoConstraintsFailure, integrity::unsupported(name)),
         Some(ValueState::Intact) if intact == Some(false) => {
             (SubIndication::HashFailure, "le contenu du jeton d'horodatage a été modifié".to_owned())
         }
@@ -64,6 +63,23 @@ pub(super) fn start(pool: &Pool<'_>) -> Moment {
         Some(at) => Moment { at, proven: true },
         None => Moment { at: context.at, proven: false },
     }
+}
+
+/// Since when the certificates and revocation data of an input provably exist: its newest time-stamp over everything, or
+/// the proof of existence of the whole.
+pub(super) fn carried_since(facts: &Facts, pool: &Pool<'_>) -> OffsetDateTime {
+    let start = start(pool);
+    if pool.context.integrity_only {
+        return start.at;
+    }
+    let whole = |stamp: &&TimestampFacts| {
+        matches!(stamp.kind, TimestampKind::Archive | TimestampKind::Document | TimestampKind::Container)
+            && integrity::timestamp_intact(stamp) == Some(true)
+    };
+    let inside = facts.signatures.iter().flat_map(|signature| &signature.timestamps);
+    let newest = facts.timestamps.iter().chain(inside).filter(whole).max_by_key(|stamp| stamp.time);
+    let proven = newest.filter(|stamp| at_moment(stamp, pool, start).is_ok());
+    proven.and_then(|stamp| stamp.time).map_or(start.at, |time| time.min(start.at))
 }
 
 /// The intact time-stamps that cover `stamp`, newest first.
