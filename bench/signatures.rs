@@ -27,9 +27,19 @@ struct Rules {
 
 impl Rules {
     fn validate(&self, bytes: &[u8], contents: &[Content<'_>]) -> Verdict {
-        let facts = gather(&Input { name: None, bytes, contents });
+        let facts = gather(&Input { name: None, bytes, contents, certificates: &[] });
         let at = time::macros::datetime!(2026-06-01 0:00 UTC);
-        judge(&facts, &Context { policy: &self.policy, trust: &self.trust, at, existence: None, integrity_only: true })
+        judge(
+            &facts,
+            &Context {
+                policy: &self.policy,
+                trust: &self.trust,
+                at,
+                existence: None,
+                beside: None,
+                integrity_only: true,
+            },
+        )
     }
 }
 

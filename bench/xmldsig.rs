@@ -14,7 +14,7 @@ fn signatures(c: &mut Criterion) {
     let mut group = c.benchmark_group("xmldsig");
     for (name, attachment_bytes, samples) in [("9 KB", 3_000, 100), ("100 MiB", 100 << 20, 10)] {
         let pes = pes_maker::signed(attachment_bytes);
-        let input = Input { name: None, bytes: &pes, contents: &[] };
+        let input = Input { name: None, bytes: &pes, contents: &[], certificates: &[] };
         let facts = gather(&input);
         assert!(facts.members.iter().all(|unit| unit.covered), "{:?}", facts.signatures);
         group.throughput(Throughput::Bytes(pes.len() as u64));

@@ -42,7 +42,7 @@ fn a_large_pes_takes_little_more_than_its_bytes() {
     ] {
         let bytes = pes(&line, label);
         let before = peak_bytes();
-        let facts = gather(&Input { name: None, bytes: &bytes, contents: &[] });
+        let facts = gather(&Input { name: None, bytes: &bytes, contents: &[], certificates: &[] });
         let more = peak_bytes() - before;
         assert_eq!(facts.signatures[0].references[0].state, ReferenceState::Broken);
         assert!(facts.members.len() == 2, "{:?}", facts.members);

@@ -40,9 +40,9 @@ fn ask(what: &str, bytes: &[u8], beside: Option<&[u8]>) -> (Facts, Verdict) {
     let contents: Vec<_> = beside.iter().map(|bytes| Content { name: "message", bytes }).collect();
     let trust = TrustMaterial::default();
     let at = time::macros::datetime!(2026-06-01 0:00 UTC);
-    let context = Context { policy: &POLICY, trust: &trust, at, existence: None, integrity_only: true };
+    let context = Context { policy: &POLICY, trust: &trust, at, existence: None, beside: None, integrity_only: true };
     let (held, started) = (reset_peak(), Instant::now());
-    let facts = gather(&Input { name: None, bytes, contents: &contents });
+    let facts = gather(&Input { name: None, bytes, contents: &contents, certificates: &[] });
     let verdict = judge(&facts, &context);
     let (elapsed, more) = (started.elapsed(), peak_bytes().saturating_sub(held));
     drop(alone);

@@ -33,7 +33,7 @@ fn certificate(directory: &Path, name: &str, key: &str) {
 
 fn facts(bytes: &[u8], beside: Option<&[u8]>) -> Facts {
     let contents: Vec<Content<'_>> = beside.iter().map(|bytes| Content { name: "message", bytes }).collect();
-    gather(&Input { name: None, bytes, contents: &contents })
+    gather(&Input { name: None, bytes, contents: &contents, certificates: &[] })
 }
 
 fn intact(signature: &SignatureFacts) -> bool {

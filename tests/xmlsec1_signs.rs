@@ -79,7 +79,7 @@ fn sign(folder: &Path, key: &str, xml: &str) -> Vec<u8> {
 }
 
 fn facts(bytes: &[u8], contents: &[Content<'_>]) -> Facts {
-    gather(&Input { name: None, bytes, contents })
+    gather(&Input { name: None, bytes, contents, certificates: &[] })
 }
 
 fn is_intact(signature: &SignatureFacts) -> bool {

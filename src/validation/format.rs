@@ -5,6 +5,8 @@ use crate::spec::cms::asn1::{Reader, dotted, tag};
 
 /// How far the root element of an XML document is looked for.
 const XML_HEAD: usize = 64 * 1024;
+/// How far a signature's armour is looked for.
+const ARMOUR_HEAD: usize = 16 * 1024;
 
 /// What `bytes` are.
 pub fn detect(bytes: &[u8]) -> InputKind {
@@ -28,7 +30,23 @@ pub fn detect(bytes: &[u8]) -> InputKind {
     if let Some(kind) = xml(trimmed) {
         return kind;
     }
-    if bytes.first() == Some(&tag::SEQUENCE) { der(bytes) } else { base64(trimmed) }
+    if bytes.first() == Some(&tag::SEQUENCE) {
+        return der(bytes);
+    }
+    if armoured(&bytes[..bytes.len().min(ARMOUR_HEAD)]) { InputKind::Cms } else { base64(trimmed) }
+}
+
+/// A signature with text before it: explanations before a PEM label (RFC 7468 § 2), the headers of an S/MIME message.
+fn armoured(head: &[u8]) -> bool {
+    let labelled = ["-----BEGIN CMS-----", "-----BEGIN PKCS7-----", "-----BEGIN PKCS #7 SIGNED DATA-----"];
+    let at_line =
+        |label: &str| memchr::memmem::find_iter(head, label).any(|at| at > 0 && head.get(at - 1) == Some(&b'\n'));
+    if labelled.iter().any(|label| at_line(label)) {
+        return true;
+    }
+    let headers = memchr::memmem::find(head, b"\n\n").or_else(|| memchr::memmem::find(head, b"\r\n\r\n"));
+    let text = headers.map(|end| latin(&head[..end]).to_ascii_lowercase()).unwrap_or_default();
+    text.contains("content-type:") && text.contains("pkcs7-mime") && text.contains("base64")
 }
 
 /// XML, by a byte order mark or a `<`; UTF-16 included.
@@ -128,6 +146,9 @@ mod tests {
         assert_eq!(detect(b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02 %PDF-1.7"), InputKind::Cms);
         assert_eq!(detect(b"PK\x03\x04"), InputKind::Asic);
         assert_eq!(detect(b"\n-----BEGIN PKCS7-----"), InputKind::Cms);
+        assert_eq!(detect(b"subject=/CN=Agente\n\n-----BEGIN CMS-----\n"), InputKind::Cms);
+        assert_eq!(detect(b"MIME-Version: 1.0\nContent-Type: application/pkcs7-mime;\n name=a\nContent-Transfer-Encoding: base64\n\nMI"), InputKind::Cms);
+        assert_eq!(detect(b"On dit -----BEGIN CMS----- ainsi."), InputKind::Unknown);
         assert_eq!(detect(&[0x30, 0x80, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2]), InputKind::Cms);
         assert_eq!(detect(&[0x30, 0x03, 0x02, 0x01, 0x01]), InputKind::EvidenceRecord);
         assert_eq!(detect(b""), InputKind::Unknown);

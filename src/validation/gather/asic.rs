@@ -29,7 +29,7 @@ pub fn gather(input: &Input<'_>) -> Facts {
             return facts;
         }
     };
-    let members = match Members::read(&archive) {
+    let members = match Members::read(&archive, input.certificates) {
         Ok(members) => members,
         Err(error) => {
             facts.faults.push(unreadable(&error));
@@ -121,7 +121,8 @@ fn xml(members: &Members<'_>, name: &str, bytes: &[u8], facts: &mut Facts) {
         .filter(|member| member.name != name)
         .map(|member| Content { name: &member.name, bytes: member.bytes() })
         .collect();
-    let found = xades::gather(&Input { name: Some(name), bytes, contents: &contents });
+    let certificates = members.certificates;
+    let found = xades::gather(&Input { name: Some(name), bytes, contents: &contents, certificates });
     for mut signature in found.signatures {
         signature.location = format!("{name} : {}", signature.location);
         signature.packaging = Packaging::Container;

@@ -71,7 +71,8 @@ pub fn gather(input: &Input<'_>) -> Facts {
     }
     let beside = beside(input, &signed);
     let content = beside.map_or(CmsContent::Encapsulated, |(_, bytes)| CmsContent::Detached(bytes));
-    let telling = Telling { prefix: "S", exact: false, location: "", format: None, certificates: &[], depth: 0 };
+    let certificates = input.certificates;
+    let telling = Telling { prefix: "S", exact: false, location: "", format: None, certificates, depth: 0 };
     let (mut signatures, _) = read(&signed, content, telling);
     let covered = match beside {
         Some((name, bytes)) => coverage(CoverageKind::Content, name, bytes.len()),

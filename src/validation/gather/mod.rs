@@ -4,6 +4,9 @@
 pub mod asic;
 pub mod cades;
 pub mod evidence;
+mod outside;
 pub mod pades;
 pub mod tsp;
 pub mod xades;
+
+pub(super) use outside::retry;

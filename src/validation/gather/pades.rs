@@ -60,6 +60,7 @@ pub fn gather(input: &Input<'_>) -> Facts {
             bytes: input.bytes,
             beginnings: &beginnings,
             signature,
+            certificates: input.certificates,
             trusted: pdf.as_ref().is_some_and(|pdf| !pdf.is_rebuilt() && !pdf.is_encrypted()),
         };
         if is_time_stamp(signature) {
@@ -88,6 +89,7 @@ struct Place<'p> {
     bytes: &'p [u8],
     beginnings: &'p Beginnings<'p>,
     signature: &'p Signature,
+    certificates: &'p [&'p [u8]],
     trusted: bool,
 }
 
@@ -203,7 +205,7 @@ fn signatures(place: &Place<'_>, rank: usize) -> Vec<SignatureFacts> {
         exact: true,
         location: &location,
         format: Some(format),
-        certificates: &[],
+        certificates: place.certificates,
         depth: 0,
     };
     let mut told = match &place.signature.range {
@@ -257,6 +259,7 @@ fn digest_inside(place: &Place<'_>, covered: &Covered, telling: Telling<'_>) -> 
             uri: None,
             kind: ReferenceKind::Document,
             digest: Some(DigestAlgorithm::Sha1),
+            digest_value: Vec::new(),
             state: state.clone(),
             covers: "révision signée du PDF".to_owned(),
         });
@@ -302,6 +305,7 @@ fn raw_rsa(place: &Place<'_>, id: &str) -> SignatureFacts {
         uri: None,
         kind: ReferenceKind::Document,
         digest: told.algorithm.and_then(|algorithm| algorithm.digest()),
+        digest_value: Vec::new(),
         state,
         covers: String::new(),
     });

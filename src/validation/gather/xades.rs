@@ -40,7 +40,8 @@ pub fn gather(input: &Input<'_>) -> Facts {
     if units.is_some() {
         facts.kind = InputKind::Pes;
     }
-    let room = Room { document: &document, checker: Checker::new(&document, &contents), units };
+    let checker = Checker::new(&document, &contents);
+    let room = Room { document: &document, checker, units, certificates: input.certificates };
     room.gather(&mut facts);
     facts
 }
@@ -50,6 +51,7 @@ struct Room<'d, 'c> {
     document: &'d Document<'d>,
     checker: Checker<'d, 'c>,
     units: Option<pes::Units<'d>>,
+    certificates: &'c [&'c [u8]],
 }
 
 /// What one reference covers of the document.

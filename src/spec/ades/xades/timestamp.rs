@@ -77,7 +77,7 @@ impl<'d> Timestamp<'d> {
             return included.iter().try_for_each(|include| over.included(include, sink));
         }
         match self.kind {
-            Kind::AllDataObjects => over.references(false, sink),
+            Kind::AllDataObjects => over.references(sink),
             Kind::IndividualDataObjects => Err(Outcome::Missing),
             Kind::Signature => over.element(&signature.value_element, sink),
             Kind::SignatureAndRefs => {
@@ -107,7 +107,7 @@ fn before<'d>(property: &Element<'d>) -> impl Iterator<Item = Element<'d>> + use
 }
 
 /// Writes what an evidence record in a property of a signature is over (EN 319 132-3 §5.3): what an archive time-stamp in
-/// its place would be.
+/// its place would be, one part after the other; `sink` is given the rank of the part with its octets.
 ///
 /// # Errors
 ///
@@ -117,9 +117,13 @@ pub fn sealed<'d>(
     signature: &Signature<'d>,
     checker: &Checker<'d, '_>,
     method: Method,
-    sink: Sink<'_>,
+    sink: &mut dyn FnMut(usize, &[u8]),
 ) -> Result<(), Outcome> {
-    Over { signature, checker, method }.everything(property, sink)
+    let over = Over { signature, checker, method };
+    over.parts(property)
+        .iter()
+        .enumerate()
+        .try_for_each(|(rank, part)| over.part(part, &mut |octets| sink(rank, octets)))
 }
 
 fn is_refs(element: &Element<'_>) -> bool {
@@ -133,6 +137,12 @@ fn is_refs(element: &Element<'_>) -> bool {
         "AttributeRevocationRefsV2",
     ];
     REFS.iter().any(|name| is(element, name))
+}
+
+/// One thing under an archive time-stamp.
+enum Part<'a, 'd> {
+    Reference(&'a crate::spec::xmldsig::Reference<'d>),
+    Element(Element<'d>),
 }
 
 /// What is written into the digest of a time-stamp.
@@ -149,38 +159,41 @@ impl<'d> Over<'_, 'd, '_> {
 
     /// EN 319 132-1 §5.5.2.2; TS 101 903 v1.3.2 §7.7.1 for the namespace of that version.
     fn everything(&self, property: &Element<'d>, sink: Sink<'_>) -> Result<(), Outcome> {
+        self.parts(property).iter().try_for_each(|part| self.part(part, sink))
+    }
+
+    fn part(&self, part: &Part<'_, 'd>, sink: Sink<'_>) -> Result<(), Outcome> {
+        match part {
+            Part::Reference(reference) => self.reference(reference, sink),
+            Part::Element(element) => self.element(element, sink),
+        }
+    }
+
+    fn parts(&self, property: &Element<'d>) -> Vec<Part<'_, 'd>> {
         let signature = self.signature;
-        self.references(true, sink)?;
-        self.element(&signature.signed_info, sink)?;
-        self.element(&signature.value_element, sink)?;
-        if let Some(key_info) = &signature.key_info {
-            self.element(key_info, sink)?;
-        }
-        for property in before(property) {
-            self.element(&property, sink)?;
-        }
+        let mut parts: Vec<_> = signature.references.iter().map(Part::Reference).collect();
+        parts.push(Part::Element(signature.signed_info));
+        parts.push(Part::Element(signature.value_element));
+        parts.extend(signature.key_info.map(Part::Element));
+        parts.extend(before(property).map(Part::Element));
         let old = is(property, "ArchiveTimeStamp") && property.namespace() != XADES141_NS;
         let referenced = if old { self.referenced() } else { HashSet::new() };
         for object in signature.objects() {
             let qualifies = object.children().any(|child| is(&child, "QualifyingProperties"));
             // Version 1.3.2 leaves out what the references have brought in already.
-            if qualifies || referenced.contains(&object.order()) {
-                continue;
+            if !qualifies && !referenced.contains(&object.order()) {
+                parts.push(Part::Element(object));
             }
-            self.element(&object, sink)?;
         }
-        Ok(())
+        parts
     }
 
-    /// What the references name, transformed as they say.
-    fn references(&self, with_properties: bool, sink: Sink<'_>) -> Result<(), Outcome> {
-        for reference in &self.signature.references {
-            let properties = reference.kind.as_deref().is_some_and(super::is_signed_properties_type);
-            if with_properties || !properties {
-                self.reference(reference, sink)?;
-            }
-        }
-        Ok(())
+    /// What the references name, transformed as they say, but for the signed properties.
+    fn references(&self, sink: Sink<'_>) -> Result<(), Outcome> {
+        let properties = |kind: &String| super::is_signed_properties_type(kind);
+        let references = self.signature.references.iter();
+        let mut data = references.filter(|reference| !reference.kind.as_ref().is_some_and(properties));
+        data.try_for_each(|reference| self.reference(reference, sink))
     }
 
     fn reference(&self, reference: &crate::spec::xmldsig::Reference<'d>, sink: Sink<'_>) -> Result<(), Outcome> {

@@ -20,6 +20,8 @@ type Digested = Result<Vec<u8>, Unsupported>;
 /// The members, in the order of the directory, and the digests of them already computed.
 pub(super) struct Members<'a> {
     list: Vec<Member<'a>>,
+    /// Certificates from outside the container.
+    pub(super) certificates: &'a [&'a [u8]],
     digests: RefCell<HashMap<(String, DigestAlgorithm), Digested>>,
 }
 
@@ -31,12 +33,13 @@ impl Member<'_> {
 
 impl<'a> Members<'a> {
     /// Expands every member that is not a directory.
-    pub(super) fn read(archive: &Archive<'a>) -> Result<Self, ZipError> {
+    pub(super) fn read(archive: &Archive<'a>, certificates: &'a [&'a [u8]]) -> Result<Self, ZipError> {
         let files = archive.members.iter().filter(|member| !member.name.ends_with('/'));
         let read = files.map(|member| {
             Ok(Member { name: member.name.clone(), role: Role::of(&member.name), content: member.read()? })
         });
-        Ok(Self { list: read.collect::<Result<_, ZipError>>()?, digests: RefCell::default() })
+        let list = read.collect::<Result<_, ZipError>>()?;
+        Ok(Self { list, certificates, digests: RefCell::default() })
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Member<'a>> {

@@ -45,7 +45,7 @@ pub(super) fn cades(place: &Place<'_, '_>, bytes: &[u8], before: usize) -> Vec<S
         exact: true,
         location: place.name,
         format: None,
-        certificates: &[],
+        certificates: place.members.certificates,
         depth: 0,
     };
     let manifest = place.manifest();
@@ -90,6 +90,7 @@ fn references(manifest: &Manifest, members: &Members<'_>) -> Vec<ReferenceFacts>
             uri: Some(entry.uri.clone()),
             kind: ReferenceKind::ManifestEntry,
             digest: entry.digest,
+            digest_value: entry.value.clone(),
             state,
             covers: name,
         }

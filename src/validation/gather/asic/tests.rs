@@ -15,7 +15,7 @@ const EXTENDED: (&str, &[u8]) = ("mimetype", b"application/vnd.etsi.asic-e+zip")
 
 fn facts(members: &[(&str, &[u8])]) -> Facts {
     let made = zip(members);
-    gather(&Input { name: None, bytes: &made, contents: &[] })
+    gather(&Input { name: None, bytes: &made, contents: &[], certificates: &[] })
 }
 
 fn manifest(applies: &str, files: &[(&str, &[u8])]) -> String {
@@ -91,6 +91,6 @@ fn what_is_no_container_or_a_trick_is_a_fault() {
     assert_eq!(twice.faults[0].kind, FaultKind::Refused);
     assert!(twice.signatures.is_empty());
     let made = zip(&[SIMPLE]);
-    let cut = gather(&Input { name: None, bytes: &made[..40], contents: &[] });
+    let cut = gather(&Input { name: None, bytes: &made[..40], contents: &[], certificates: &[] });
     assert_eq!(cut.faults[0].kind, FaultKind::Malformed);
 }

@@ -109,6 +109,7 @@ fn describe(
             uri: None,
             kind,
             digest: found.digest,
+            digest_value: announced_digest(signer),
             state: reference_state(found, &value),
             covers: if kind == ReferenceKind::SignatureValue { "valeur de signature" } else { "contenu" }.to_owned(),
         }],
@@ -123,6 +124,16 @@ fn describe(
         faults,
         signature_value: signer.signature.to_vec(),
         ..SignatureFacts::default()
+    }
+}
+
+/// The message-digest attribute, when there is exactly one.
+fn announced_digest(signer: &SignerInfo<'_>) -> Vec<u8> {
+    let attributes = signer.signed_attributes(&crate::spec::cms::oid::MESSAGE_DIGEST);
+    let values: Vec<_> = attributes.flat_map(|attribute| attribute.values.iter()).collect();
+    match values.as_slice() {
+        [value] => value.octets().map(|octets| octets.to_vec()).unwrap_or_default(),
+        _ => Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ const DETACHED: &[u8] = include_bytes!("../../../../tests/fuzz/corpus/cms/openss
 const TOKEN: &[u8] = include_bytes!("../../../../tests/fuzz/corpus/tsp/openssl-ec-token.der");
 
 fn input<'a>(bytes: &'a [u8], contents: &'a [Content<'a>]) -> Input<'a> {
-    Input { name: None, bytes, contents }
+    Input { name: None, bytes, contents, certificates: &[] }
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn cades(content: &[u8]) -> Vec<u8> {
 }
 
 fn facts(bytes: &[u8]) -> Facts {
-    gather(&Input { name: None, bytes, contents: &[] })
+    gather(&Input { name: None, bytes, contents: &[], certificates: &[] })
 }
 
 fn signed() -> PdfMaker {

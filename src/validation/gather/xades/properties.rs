@@ -4,11 +4,12 @@ use super::signature::Digested;
 use super::{Room, tidy};
 use crate::spec::ades::xades::timestamp::{self, Kind};
 use crate::spec::ades::xades::{Found, Policy, Properties, is_signed_properties_type};
+use crate::spec::crypto::DigestAlgorithm;
 use crate::spec::xml::Selection;
 use crate::spec::xml::c14n::{Method, Rules};
 use crate::spec::xmldsig::Signature;
 use crate::validation::facts::{
-    CertificateReference, Der, Fault, FaultKind, Format, PolicyFacts, SignatureFacts, TimestampKind,
+    CertificateReference, Der, Fault, FaultKind, Format, PolicyFacts, ReferenceState, SignatureFacts, TimestampKind,
 };
 use crate::validation::gather::{evidence, tsp};
 
@@ -81,24 +82,59 @@ impl<'d> Room<'d, '_> {
 
     fn evidence_records(&self, signature: &Signature<'d>, properties: &Properties<'d>, facts: &mut SignatureFacts) {
         for (index, (property, record)) in properties.evidence_records.iter().enumerate() {
-            // EN 319 132-3 names no canonical form here: that of the signature.
-            let default = Method { rules: Rules::Inclusive10, comments: false, prefixes: Vec::new() };
-            let method = signature.canonicalization.clone().unwrap_or(default);
-            let (mut octets, mut over) = (Vec::new(), false);
-            let poured = timestamp::sealed(property, signature, &self.checker, method, &mut |part| {
-                over |= octets.len() + part.len() > SEALED_BYTES_MAX;
-                if !over {
-                    octets.extend_from_slice(part);
-                }
+            let location = tidy(&property.path());
+            let candidates = sealing_methods(signature).into_iter().flat_map(|method| {
+                let mut parts: Vec<Vec<u8>> = Vec::new();
+                let mut length = 0_usize;
+                let poured = timestamp::sealed(property, signature, &self.checker, method, &mut |rank, octets| {
+                    length = length.saturating_add(octets.len());
+                    parts.resize_with(parts.len().max(rank + 1), Vec::new);
+                    if length <= SEALED_BYTES_MAX {
+                        parts[rank].extend_from_slice(octets);
+                    }
+                });
+                let whole = (poured.is_ok() && length <= SEALED_BYTES_MAX).then_some(parts);
+                whole.into_iter().flat_map(|parts| sealed_data(&parts))
             });
-            let data: &[&[u8]] = if poured.is_ok() && !over { &[&octets] } else { &[] };
-            let mut found = evidence::record(record, &tidy(&property.path()), data);
+            let mut found = None;
+            for data in candidates {
+                let told = evidence::record(record, &location, &[&data]);
+                let broken = told.state == ReferenceState::Broken;
+                found.get_or_insert_with(|| told.clone());
+                if !broken {
+                    found = Some(told);
+                    break;
+                }
+            }
+            let found = found.or_else(|| Some(evidence::record(record, &location, &[])));
+            let Some(mut found) = found else { continue };
             if found.id.is_empty() {
                 found.id = format!("{}-E{}", facts.id, index + 1);
             }
             facts.evidence_records.push(found);
         }
     }
+}
+
+/// EN 319 132-3 names no canonical form for what a record seals: that of the signature, or else any of those there are. A
+/// record that holds under one of them is over these very elements.
+fn sealing_methods(signature: &Signature<'_>) -> Vec<Method> {
+    let plain = |rules| Method { rules, comments: false, prefixes: Vec::new() };
+    let own = signature.canonicalization.clone().ok();
+    let others = [Rules::Inclusive10, Rules::Exclusive, Rules::Inclusive11].map(plain);
+    own.into_iter().chain(others).collect()
+}
+
+/// What a record over these parts may be over: all of them one after the other, or the group they make (RFC 4998 § 4.2.1: the
+/// digest of a group is that of its members' digests, sorted).
+fn sealed_data(parts: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let group = |digest: DigestAlgorithm| {
+        let mut digests: Vec<_> = parts.iter().filter_map(|part| digest.digest(part).ok()).collect();
+        digests.sort();
+        digests.concat()
+    };
+    let groups = [DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512].map(group);
+    std::iter::once(parts.concat()).chain(groups).collect()
 }
 
 fn is_properties_reference(one: &Digested<'_, '_>) -> bool {

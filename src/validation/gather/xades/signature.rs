@@ -15,6 +15,9 @@ use crate::validation::facts::{
     ReferenceKind, ReferenceState, SignatureFacts, ValueState,
 };
 
+/// Certificates from elsewhere tried on one signature.
+const OUTSIDE_MAX: usize = 64;
+
 /// A reference that has been digested, beside what it is.
 pub(super) struct Digested<'s, 'd> {
     pub(super) reference: &'s Reference<'d>,
@@ -62,7 +65,7 @@ impl<'d> Room<'d, '_> {
             self.reference(&signature, one, &mut facts);
         }
         facts.packaging = packaging(&signature, &digested);
-        certificate_and_value(&signature, &found, &mut facts);
+        certificate_and_value(&signature, &found, self.certificates, &mut facts);
         self.properties(&signature, &digested, found, over.map_or(0, |(_, depth)| depth), &mut facts);
         if let Some((countersigned, _)) = over {
             countersigns(countersigned, &digested, &mut facts);
@@ -101,6 +104,7 @@ impl<'d> Room<'d, '_> {
             uri: one.reference.uri.as_deref().map(tidy),
             kind,
             digest: one.reference.digest,
+            digest_value: one.reference.value.clone().unwrap_or_default(),
             state,
             covers: self.covers(&one.checked),
         });
@@ -154,6 +158,7 @@ impl<'d> Room<'d, '_> {
                         uri: entry.reference.uri.as_deref().map(tidy),
                         kind: ReferenceKind::ManifestEntry,
                         digest: entry.reference.digest,
+                        digest_value: entry.reference.value.clone().unwrap_or_default(),
                         state,
                         covers: self.covers(&entry.checked),
                     });
@@ -258,8 +263,9 @@ fn state(one: &Digested<'_, '_>, facts: &mut SignatureFacts) -> ReferenceState {
     }
 }
 
-/// Chooses the signer's certificate and checks the value with it.
-fn certificate_and_value(signature: &Signature<'_>, found: &Found<'_>, facts: &mut SignatureFacts) {
+/// Chooses the signer's certificate and checks the value with it. `outside` are certificates from elsewhere, for a
+/// signature that brings none.
+fn certificate_and_value(signature: &Signature<'_>, found: &Found<'_>, outside: &[&[u8]], facts: &mut SignatureFacts) {
     let info = signature.key_info.as_ref().map(KeyInfo::read).unwrap_or_default();
     let own = match found {
         Found::Own(properties) => Some(properties),
@@ -276,6 +282,13 @@ fn certificate_and_value(signature: &Signature<'_>, found: &Found<'_>, facts: &m
         _ => all().find(is_named).or_else(|| all().take(16).find(verifies)).or_else(|| all().next()),
     };
     let chosen = chosen.or_else(|| carried.iter().find(is_named));
+    let elsewhere = || outside.iter().take(OUTSIDE_MAX).map(|der| der.to_vec());
+    let supplied = match chosen {
+        Some(_) => None,
+        None if named.is_empty() => elsewhere().find(|der| verifies(&der)),
+        None => elsewhere().find(|der| is_named(&der)),
+    };
+    let chosen = chosen.or(supplied.as_ref());
     facts.value = value_state(signature, chosen, &info);
     if let Some(der) = chosen {
         facts.certificate_reference = certificate_reference(named, der, facts);
@@ -373,6 +386,7 @@ fn countersigns(countersigned: &Signature<'_>, digested: &[Digested<'_, '_>], fa
             uri: None,
             kind: ReferenceKind::SignatureValue,
             digest: None,
+            digest_value: Vec::new(),
             state: ReferenceState::Broken,
             covers: "valeur de la signature contre-signée".to_owned(),
         });

@@ -15,7 +15,7 @@ fn gather(file: &str, content: Option<&str>) -> Option<Facts> {
     };
     let beside = content.map(|name| (name.rsplit('/').next().unwrap(), fs::read(folder.join(name)).unwrap()));
     let contents: Vec<_> = beside.iter().map(|(name, bytes)| Content { name, bytes }).collect();
-    Some(super::gather(&Input { name: Some(file), bytes: &bytes, contents: &contents }))
+    Some(super::gather(&Input { name: Some(file), bytes: &bytes, contents: &contents, certificates: &[] }))
 }
 
 fn faults(facts: &Facts) -> Vec<FaultKind> {
@@ -107,9 +107,15 @@ fn documents_made_to_take_long_do_not() {
         ("signatures to leave out", format!("<r xmlns:d='{DSIG}'>{}{filtered}</r>", "<d:Signature/>".repeat(4_000))),
     ] {
         let start = std::time::Instant::now();
-        let facts = super::gather(&Input { name: None, bytes: xml.as_bytes(), contents: &[] });
+        let facts = super::gather(&Input { name: None, bytes: xml.as_bytes(), contents: &[], certificates: &[] });
         assert!(!facts.signatures.is_empty());
         // Without optimisation, on a busy machine; with the square of the length it would be hours.
         assert!(start.elapsed().as_secs() < 30, "{what}: {:?} for {} bytes", start.elapsed(), xml.len());
     }
+}
+
+#[test]
+fn an_evidence_record_over_the_group_of_what_is_sealed_holds() {
+    let Some(facts) = gather("xades/X-E-ERS-basic-asn1.xml", None) else { return };
+    assert_eq!(facts.signatures[0].evidence_records[0].state, ReferenceState::Intact);
 }
