@@ -174,6 +174,9 @@ pub struct ReferenceFacts {
     pub kind: ReferenceKind,
     /// Digest algorithm, when it is recognised.
     pub digest: Option<DigestAlgorithm>,
+    /// The digest that is signed; empty when there is none.
+    #[serde(serialize_with = "hexadecimal")]
+    pub digest_value: Vec<u8>,
     /// Whether the digest is that of the content.
     pub state: ReferenceState,
     /// What it covers, for people.

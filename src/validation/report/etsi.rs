@@ -1,13 +1,10 @@
 //! The ETSI TS 119 102-2 report (`http://uri.etsi.org/19102/v1.4.1#`), elements in the order of its schema.
 //!
-//! BUG(document): `SignersDocument` is left out, since the facts keep no document's digest; what is signed is in the
-//! diagnostic report.
-//!
 //! BUG(signature): the report is not signed by itself; archived with a deposit, the log and the receipt vouch for it.
 
 use crate::spec::crypto::DigestAlgorithm;
 use crate::validation::Facts;
-use crate::validation::facts::{SignatureFacts, TimestampFacts, TimestampKind};
+use crate::validation::facts::{ReferenceFacts, ReferenceKind, SignatureFacts, TimestampFacts, TimestampKind};
 use crate::validation::indication::{Indication, SubIndication};
 use crate::validation::verdict::{SignatureVerdict, TimestampVerdict, Verdict};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -18,6 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 const NAMESPACE: &str = "http://uri.etsi.org/19102/v1.4.1#";
 const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
+const XADES: &str = "http://uri.etsi.org/01903/v1.3.2#";
 const PROCESS_LONG_TERM: &str = "urn:etsi:019102:validationprocess:LTVM";
 const PROCESS_BASIC: &str = "urn:etsi:019102:validationprocess:Basic";
 
@@ -42,7 +40,8 @@ pub fn xml(facts: &Facts, verdict: &Verdict) -> String {
     }
     let objects = report.objects();
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ValidationReport xmlns=\"{NAMESPACE}\" xmlns:ds=\"{DSIG}\">{}{objects}\
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ValidationReport xmlns=\"{NAMESPACE}\" xmlns:ds=\"{DSIG}\" xmlns:xades=\"{XADES}\">\
+         {}{objects}\
          </ValidationReport>\n",
         report.entries
     )
@@ -54,14 +53,17 @@ struct Report<'a> {
     entries: String,
     certificates: BTreeMap<String, &'a [u8]>,
     stamps: BTreeMap<String, &'a TimestampFacts>,
+    documents: Vec<(String, &'a ReferenceFacts)>,
+    signatures: usize,
 }
 
 impl<'a> Report<'a> {
     fn signature(&mut self, facts: &'a SignatureFacts, verdict: &SignatureVerdict, whole: &Verdict) {
         let mut entry = String::from("<SignatureValidationReport>");
-        entry.push_str(&identifier(facts));
+        entry.push_str(&self.identifier(facts));
         _ = write!(entry, "{}", constraints(verdict, whole));
         entry.push_str(&times(whole.validation_time, verdict.best_signature_time, verdict.best_signature_time_source));
+        entry.push_str(&self.document(facts));
         entry.push_str(&self.attributes(facts));
         if let (Some(der), Some(signer)) = (&facts.signing_certificate, &verdict.signer) {
             let id = self.certificate(&der.0);
@@ -90,7 +92,7 @@ impl<'a> Report<'a> {
     fn timestamp(&mut self, facts: &'a TimestampFacts, verdict: &TimestampVerdict, whole: &Verdict) {
         let mut entry = String::from("<SignatureValidationReport>");
         if let Some(token) = &facts.token {
-            entry.push_str(&identifier(token));
+            entry.push_str(&self.identifier(token));
         }
         entry.push_str(&times(whole.validation_time, facts.time, Some("horodatage")));
         if let Some(der) = facts.token.as_ref().and_then(|token| token.signing_certificate.as_ref()) {
@@ -106,6 +108,37 @@ impl<'a> Report<'a> {
         entry.push_str("</SignatureValidationReport>");
         self.entries.push_str(&entry);
         self.stamp(facts);
+    }
+
+    /// `SignersDocument`: the digest that is signed of each document, as an object of the report; that of the only one there
+    /// and then.
+    fn document(&mut self, facts: &'a SignatureFacts) -> String {
+        use ReferenceKind as Kind;
+        let documents: Vec<_> = facts
+            .references
+            .iter()
+            .filter(|reference| {
+                let document =
+                    matches!(reference.kind, Kind::Document | Kind::MessageDigest | Kind::ManifestEntry | Kind::Object);
+                document && !reference.digest_value.is_empty()
+            })
+            .filter_map(|reference| Some((reference, reference.digest?)))
+            .collect();
+        let mut ids = Vec::new();
+        for (reference, _) in &documents {
+            let id = format!("D-{}", self.documents.len() + 1);
+            self.documents.push((id.clone(), reference));
+            ids.push(id);
+        }
+        let only = match documents.as_slice() {
+            [] => return String::new(),
+            [(reference, algorithm)] => {
+                format!("<DigestAlgAndValue>{}</DigestAlgAndValue>", digest(*algorithm, &reference.digest_value))
+            }
+            _ => String::new(),
+        };
+        let ids = ids.join(" ");
+        format!("<SignersDocument>{only}<SignersDocumentRepresentation VOReference=\"{ids}\"/></SignersDocument>")
     }
 
     fn attributes(&mut self, facts: &'a SignatureFacts) -> String {
@@ -173,6 +206,28 @@ impl<'a> Report<'a> {
         text
     }
 
+    /// `SignatureIdentifier`: the signature's value and the digest of it.
+    fn identifier(&mut self, facts: &SignatureFacts) -> String {
+        let digest = DigestAlgorithm::Sha256.digest(&facts.signature_value).unwrap_or_default();
+        let value = if facts.signature_value.is_empty() {
+            String::new()
+        } else {
+            format!("<ds:SignatureValue>{}</ds:SignatureValue>", BASE64_STANDARD.encode(&facts.signature_value))
+        };
+        // The same signature may stand twice in a file; an identifier may not.
+        self.signatures += 1;
+        format!(
+            "<SignatureIdentifier id=\"S-{}-{}\"><DigestAlgAndValue><ds:DigestMethod Algorithm=\"{}\"/><ds:DigestValue>{}\
+             </ds:DigestValue></DigestAlgAndValue>{value}<HashOnly>false</HashOnly><DocHashOnly>false</DocHashOnly>\
+             <DAIdentifier>{}</DAIdentifier></SignatureIdentifier>",
+            self.signatures,
+            hex::encode(&digest),
+            DigestAlgorithm::Sha256.uri(),
+            BASE64_STANDARD.encode(&digest),
+            escaped(&facts.id)
+        )
+    }
+
     fn certificate(&mut self, der: &'a [u8]) -> String {
         let id = format!("C-{}", hex::encode(DigestAlgorithm::Sha256.digest(der).unwrap_or_default()));
         self.certificates.insert(id.clone(), der);
@@ -194,6 +249,18 @@ impl<'a> Report<'a> {
             let poe = stamp.time.map_or_else(String::new, |at| poe(at, "validation", "POE"));
             object(&mut text, id, "timestamp", &stamp.der.0, &poe);
         }
+        for (id, reference) in &self.documents {
+            let digested = reference.digest.map(|algorithm| digest(algorithm, &reference.digest_value));
+            let uri = reference.uri.as_deref().filter(|uri| is_uri(uri)).map(escaped);
+            let uri = uri.map_or_else(String::new, |uri| format!("<URI>{uri}</URI>"));
+            _ = write!(
+                text,
+                "<ValidationObject id=\"{id}\"><ObjectType>urn:etsi:019102:validationObject:signedData</ObjectType>\
+                 <ValidationObjectRepresentation><DigestAlgAndValue>{}</DigestAlgAndValue>{uri}\
+                 </ValidationObjectRepresentation></ValidationObject>",
+                digested.unwrap_or_default()
+            );
+        }
         if text.is_empty() { text } else { format!("<SignatureValidationObjects>{text}</SignatureValidationObjects>") }
     }
 }
@@ -207,30 +274,27 @@ fn object(text: &mut String, id: &str, kind: &str, der: &[u8], poe: &str) {
     );
 }
 
-/// `SignatureIdentifier`: the signature's value and the digest of it.
-fn identifier(facts: &SignatureFacts) -> String {
-    let digest = DigestAlgorithm::Sha256.digest(&facts.signature_value).unwrap_or_default();
-    let value = if facts.signature_value.is_empty() {
-        String::new()
-    } else {
-        format!("<ds:SignatureValue>{}</ds:SignatureValue>", BASE64_STANDARD.encode(&facts.signature_value))
-    };
-    format!(
-        "<SignatureIdentifier id=\"S-{}\"><DigestAlgAndValue><ds:DigestMethod Algorithm=\"{}\"/><ds:DigestValue>{}\
-         </ds:DigestValue></DigestAlgAndValue>{value}<HashOnly>false</HashOnly><DocHashOnly>false</DocHashOnly>\
-         <DAIdentifier>{}</DAIdentifier></SignatureIdentifier>",
-        hex::encode(&digest),
-        DigestAlgorithm::Sha256.uri(),
-        BASE64_STANDARD.encode(&digest),
-        escaped(&facts.id)
-    )
+/// `ds:DigestMethod` and `ds:DigestValue`.
+fn digest(algorithm: DigestAlgorithm, value: &[u8]) -> String {
+    let uri = algorithm.uri();
+    let value = BASE64_STANDARD.encode(value);
+    format!("<ds:DigestMethod Algorithm=\"{uri}\"/><ds:DigestValue>{value}</ds:DigestValue>")
+}
+
+/// What a schema takes for an anyURI: a reference as strangers write it may be anything.
+fn is_uri(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"{}|\\^`%".contains(&byte))
 }
 
 fn constraints(verdict: &SignatureVerdict, whole: &Verdict) -> String {
     let result = |passed: bool| if passed { "applied" } else { "failed" };
     let mut text = format!(
-        "<ValidationConstraintsEvaluationReport><SignatureValidationPolicy><SignaturePolicyIdentifier>{}\
-         </SignaturePolicyIdentifier></SignatureValidationPolicy>",
+        "<ValidationConstraintsEvaluationReport><SignatureValidationPolicy><SignaturePolicyIdentifier>\
+         <xades:SignaturePolicyId><xades:SigPolicyId><xades:Identifier>urn:archiland:policy:{}</xades:Identifier>\
+         </xades:SigPolicyId><xades:SigPolicyHash>{}</xades:SigPolicyHash></xades:SignaturePolicyId>\
+         </SignaturePolicyIdentifier><PolicyName>{}</PolicyName></SignatureValidationPolicy>",
+        escaped(&whole.policy),
+        digest(DigestAlgorithm::Sha256, &hex::decode(&whole.policy_sha256).unwrap_or_default()),
         escaped(&whole.policy)
     );
     for (name, passed) in [

@@ -41,6 +41,17 @@ pub fn simple(verdict: &Verdict) -> String {
     if !uncovered.is_empty() && !verdict.signatures.is_empty() {
         _ = writeln!(text, "\nNon couvert par une signature : {}", list(&uncovered));
     }
+    for list in &verdict.trusted_lists {
+        let stale = if list.stale { ", périmée" } else { "" };
+        _ = writeln!(
+            text,
+            "liste de confiance {} n° {} du {}{stale} (SHA-256 {})",
+            list.territory,
+            list.sequence,
+            list.issued.date(),
+            list.sha256
+        );
+    }
     for fault in &verdict.faults {
         let mark = if fault.kind == FaultKind::Note { "note" } else { "attention" };
         _ = writeln!(text, "{mark} : {}", fault.detail);
