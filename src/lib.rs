@@ -10,7 +10,8 @@
 //!
 //! 1. The HTTP edge ([`api`]) receives a deposit and identifies the agency.
 //! 2. [`admission`] reads it once, under limits, and decides; what was not admitted cannot be stored, by its type.
-//!    [`validation`] says what the signatures in it are worth: facts first, a verdict after. [`transfer`] goes through a
+//!    [`validation`] says what the signatures in it are worth: facts first, a verdict after, with what [`trust`] fetches
+//!    where it may. [`transfer`] goes through a
 //!    SEDA package, many documents at once, with the checks archivists know by name.
 //! 3. [`package`] gives the archive its record (the preservation metadata) and its identifier, an ARK.
 //! 4. [`digest`] computes both digests while the bytes pass.
@@ -47,6 +48,7 @@ pub mod store;
 pub mod testing;
 pub mod timestamp;
 pub mod transfer;
+pub mod trust;
 pub mod validation;
 pub mod verify;
 pub mod views;

@@ -21,6 +21,7 @@ const ROOMS: &[&str] = &[
     "validation",
     "package",
     "config",
+    "trust",
     "admission",
     "transfer",
     "store",
@@ -74,7 +75,7 @@ const BANNED: &[(&[&str], &[&str], &str)] = &[
     (&["process::exit(", "process::abort("], &["cli/", "main.rs"], "only main ends the process"),
     (
         &["reqwest::"],
-        &["cli/", "store/", "timestamp/external.rs", "witness/gather.rs"],
+        &["cli/", "store/", "timestamp/external.rs", "trust/", "witness/gather.rs"],
         "the archive calls nobody but its object store, and the authorities and witnesses it is told; commands call it",
     ),
     (

@@ -8,12 +8,14 @@ mod limits;
 mod store;
 mod template;
 mod timestamp;
+mod trust;
 
 pub use error::ConfigError;
 pub(crate) use error::in_french;
 pub use limits::{BODY_BYTES_CEILING, Limits};
 pub use store::{S3Config, StoreConfig};
 pub use timestamp::{ClockConfig, ExternalConfig, ExternalMode, ExternalTsaConfig, Timestamp};
+pub use trust::TrustFetch;
 
 use crate::package::Ark;
 use serde::Deserialize;
@@ -48,6 +50,8 @@ pub struct Config {
     pub limits: Limits,
     /// Files that replace the embedded policies.
     pub policies: Policies,
+    /// What may be fetched for the validation of signatures.
+    pub trust: TrustFetch,
 }
 
 /// Who the archive is: these three names are in every identifier and checkpoint, and never change.
@@ -173,6 +177,8 @@ struct File {
     limits: Limits,
     #[serde(default)]
     policies: Policies,
+    #[serde(default)]
+    trust: TrustFetch,
 }
 
 /// A section that only names a folder.
@@ -260,6 +266,7 @@ impl Config {
                 signature: file.policies.signature.map(at),
                 certificates: file.policies.certificates.map(at),
             },
+            trust: file.trust,
         };
         config.check().map_err(|(key, detail)| ConfigError::value(path, key, detail))?;
         Ok(config)
@@ -279,6 +286,7 @@ impl Config {
             http: Http::default(),
             limits: Limits::default(),
             policies: Policies::default(),
+            trust: TrustFetch::default(),
         }
     }
 
@@ -311,6 +319,7 @@ impl Config {
         if self.evidence.every_s > 3600 {
             return Err(("evidence.every_s", "3600 au plus".into()));
         }
+        self.trust.check()?;
         self.limits.check()
     }
 }

@@ -90,6 +90,7 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
         }
         writeln!(out)?;
     }
+    config.trust.render(out)?;
     write_limits(out, &config.limits)
 }
 
@@ -178,7 +179,7 @@ fn write_limits(out: &mut String, limits: &Limits) -> std::fmt::Result {
 }
 
 /// A TOML basic string.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     toml::Value::String(value.to_owned()).to_string()
 }
 

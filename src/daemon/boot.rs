@@ -5,6 +5,7 @@ use super::attach::Attaching;
 use super::bucket::Bucket;
 use super::error::DaemonError;
 use super::init::OPERATOR;
+use super::lists;
 use super::lock::Lock;
 use super::preserve::{LogJournal, Preserving};
 use super::seen;
@@ -21,7 +22,8 @@ use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::spec::tlog::policy::Policy;
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
-use crate::validation::Rules;
+use crate::trust::Fetcher;
+use crate::validation::{Rules, SharedRules};
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
 use crate::witness::{Gatherer, Watch};
 use object_store::ObjectStore;
@@ -83,7 +85,8 @@ impl Node {
             KeyringError::Origin { key, origin } => DaemonError::Origin { key, origin },
             other => other.into(),
         })?);
-        let signatures = signature_rules(&config)?;
+        let signatures = Arc::new(SharedRules::new(signature_rules(&config)?));
+        let fetcher = Fetcher::open(&config.trust, &config.state).map_err(DaemonError::Fetching)?;
         let lock = Lock::take(&config.state)?;
 
         let cancel = CancellationToken::new();
@@ -150,6 +153,7 @@ impl Node {
             limits: config.limits.clone(),
             policies,
             signatures,
+            fetcher,
             store,
             small_bytes_max,
             sequencer,
@@ -164,6 +168,14 @@ impl Node {
             spool: config.state.join("transfers"),
             clamd: None,
         });
+        let (stop, keeping) = (rest.clone(), lists::keep(app.clone(), config.trust.clone()));
+        let keeping = tokio::spawn(async move {
+            stop.run_until_cancelled(keeping).await;
+        });
+        // Both have ways into the sequencer, and end together.
+        let preserving = tokio::spawn(async move {
+            let _ = tokio::join!(preserving, keeping);
+        });
         let preserving = Some((preserving, rest));
         let tasks = Tasks { sequencing: Some(sequencing), following: Some(following), remembering, preserving, cancel };
         Ok(Self { config, app, lock, tasks })
@@ -175,14 +187,14 @@ impl Node {
     }
 }
 
-/// How signatures are validated: read once, at the start.
-fn signature_rules(config: &Config) -> Result<Arc<Rules>, DaemonError> {
+/// How signatures are validated: read at the start; trusted lists may change while the archive runs.
+fn signature_rules(config: &Config) -> Result<Rules, DaemonError> {
     let files = &config.policies;
     let rules = Rules::load(files.signature.as_deref(), files.certificates.as_deref())?;
     for refused in &rules.trust.refused {
         tracing::warn!(file = %refused, "élément de confiance laissé de côté");
     }
-    Ok(Arc::new(rules))
+    Ok(rules)
 }
 
 struct Views {

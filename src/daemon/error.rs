@@ -26,6 +26,9 @@ pub enum DaemonError {
     /// The policy of signature validation, or the certificates it relies on, are unusable.
     #[error(transparent)]
     Signatures(#[from] crate::validation::RulesError),
+    /// What is fetched for signatures cannot be set up.
+    #[error("trust : {0}")]
+    Fetching(String),
     /// The keys are unusable.
     #[error(transparent)]
     Keys(#[from] KeyringError),

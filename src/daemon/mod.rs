@@ -12,6 +12,7 @@ mod bucket;
 mod error;
 mod init;
 mod listen;
+mod lists;
 mod lock;
 mod preserve;
 mod seen;
