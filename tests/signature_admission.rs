@@ -34,8 +34,10 @@ fn signed() -> (Vec<u8>, String) {
 
 /// An archive that requires a valid signature of deliberations, trusts `anchor`, and asks nothing of invitations.
 async fn archive(anchor: &str) -> Archive {
-    let policy = include_str!("../policies/signature-sans-revocation.toml")
-        .replace("default = \"record\"", "default = \"record\"\ndeliberation = \"require\"\nbudget = \"none\"");
+    let policy = include_str!("../policies/signature-sans-revocation.toml").replace(
+        "default = \"record\"",
+        "default = \"record\"\ndeliberation = \"require\"\nbudget = \"none\"\narrete = \"warn\"",
+    );
     Archive::start_with(
         Kind::Memory,
         |config| {
@@ -150,5 +152,74 @@ async fn a_validation_stores_nothing() {
     let anonymous = archive.request(Method::POST, "/v1/validations", "rien").body(signature).send().await.unwrap();
     assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(archive.keys("").await, before);
+    archive.stop().await;
+}
+
+fn warned(response: &Response) -> Option<String> {
+    let value = response.headers().get("archiland-warning")?.to_str().unwrap();
+    Some(percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned())
+}
+
+#[tokio::test]
+async fn a_warning_is_in_the_answer_and_leaves_the_receipt_alone() {
+    let (signature, anchor) = signed();
+    let mut archive = archive(&anchor).await;
+    let (token, _) = archive.agency("aa", &["deposit", "read"]).await;
+    let wrong: [(&str, &[u8]); 2] = [("acte.txt", b"Autre acte"), ("acte.txt.p7s", &signature)];
+    let right: [(&str, &[u8]); 2] = [("acte.txt", ACT), ("acte.txt.p7s", &signature)];
+    let none: [(&str, &[u8]); 1] = [("acte.txt", ACT)];
+    for (files, expected) in [
+        (wrong.as_slice(), Some("le contenu signé a été modifié")),
+        (none.as_slice(), Some("aucune signature trouvée")),
+        (right.as_slice(), None),
+    ] {
+        let response = deposit(&archive, &token, "arrete", files).await;
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let warning = warned(&response);
+        assert_eq!(warning.is_some(), expected.is_some(), "{warning:?}");
+        assert!(expected.is_none_or(|expected| warning.unwrap().contains(expected)));
+        let given = response.bytes().await.unwrap();
+        let receipt = Receipt::parse(&given).unwrap();
+        let path = format!("/v1/receipts/{}", node::percent(&receipt.archive.to_string()));
+        assert_eq!(
+            archive.get(&path, &token).await.bytes().await.unwrap(),
+            given,
+            "the same receipt without a warning"
+        );
+    }
+    // Where it is only recorded, nobody is warned.
+    assert_eq!(warned(&deposit(&archive, &token, "courrier-arrive", &wrong).await), None);
+    // A retry is warned as the first time was.
+    for status in [StatusCode::CREATED, StatusCode::OK] {
+        let metadata = json!({ "title": "Acte", "type": "arrete" });
+        let form = Form::new()
+            .part("metadata", Part::text(metadata.to_string()))
+            .part("files", Part::bytes(ACT.to_vec()).file_name("acte.txt"));
+        let request = archive.request(Method::POST, "/v1/deposits", &token).header("Idempotency-Key", "une-fois");
+        let response = request.multipart(form).send().await.unwrap();
+        assert_eq!((response.status(), warned(&response)), (status, Some("aucune signature trouvée".to_owned())));
+    }
+    archive.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_be_looked_at_is_said_and_refused_where_a_signature_is_required() {
+    let (_, anchor) = signed();
+    let mut archive = archive(&anchor).await;
+    let (token, _) = archive.agency("aa", &["deposit", "read"]).await;
+    // A container above what is kept of one.
+    let mut large = b"PK\x03\x04".to_vec();
+    large.resize(65 << 20, 0);
+    let files: [(&str, &[u8]); 1] = [("dossier.asice", &large)];
+    let response = deposit(&archive, &token, "courrier-arrive", &files).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let receipt = Receipt::parse(&response.bytes().await.unwrap()).unwrap();
+    let signatures = receipt.record().unwrap().deposit().unwrap().signatures.clone().unwrap();
+    assert_eq!(signatures.indication, "NOT-VALIDATED");
+    assert_eq!(signatures.detail.as_deref(), Some("non validé : trop volumineux"));
+    let response = deposit(&archive, &token, "deliberation", &files).await;
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let problem: Value = response.json().await.unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("trop volumineux"), "{problem}");
     archive.stop().await;
 }

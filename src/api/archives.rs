@@ -49,6 +49,11 @@ pub(super) async fn fetch(State(app): State<App>, caller: Caller, id: Identified
     Ok(axum::Json(document).into_response())
 }
 
+/// The identifier of the entry at `index`, as text.
+pub(super) fn ark_of(app: &App, index: u64) -> String {
+    app.ark(index).to_string()
+}
+
 /// A page of archives.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct ArchivePage {

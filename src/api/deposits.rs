@@ -7,6 +7,7 @@ use super::problem::Problem;
 use super::receipts;
 use super::receive::{self, Halt};
 use super::services::{App, Services};
+use super::signatures;
 use super::source::{Document, Source};
 use crate::admission::{Admitted, Deposit, Earlier, KeyHash, Metadata, Provenance, Reason, Refusal, Turn};
 use crate::admission::{key_hash, key_is_valid};
@@ -19,10 +20,14 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
+
+/// What a header's value cannot hold as it is.
+const WARNING: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Archives documents and answers with their receipt.
 #[utoipa::path(
@@ -44,8 +49,8 @@ use uuid::Uuid;
         ("Archiland-Agency" = Option<String>, Header, description = "Raw body: the agency, when it is not the token's (admin)."),
     ),
     responses(
-        (status = 201, description = "Archived: the receipt.", body = super::openapi::ReceiptDocument, headers(("Location" = String, description = "The deposit."))),
-        (status = 200, description = "Archived before under the same key: the same receipt.", body = super::openapi::ReceiptDocument),
+        (status = 201, description = "Archived: the receipt.", body = super::openapi::ReceiptDocument, headers(("Location" = String, description = "The deposit."), ("Archiland-Warning" = String, description = "Where the policy warns of signatures: what is wrong with this deposit's, in French (percent-encoded UTF-8). The receipt is the same with or without it."))),
+        (status = 200, description = "Archived before under the same key: the same receipt, and the same warning.", body = super::openapi::ReceiptDocument),
         (status = "4XX", description = "Refused; nothing is archived.", body = super::openapi::Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "Not now; send it again with the same key.", body = super::openapi::Problem, content_type = "application/problem+json"),
     ),
@@ -58,7 +63,7 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
     let (parts, body) = request.into_parts();
     let outcome = receive_and_commit(&app, &caller, &parts.headers, body).await;
     let (status, receipt) = outcome.map_err(|halted| told(&app, &caller, halted))?;
-    respond(status, &receipt)
+    respond(&app, status, &receipt)
 }
 
 /// Archives documents that another interface has received, by the very path of `POST /v1/deposits`; `key` is the
@@ -282,12 +287,20 @@ async fn answer(app: &App, outcome: Outcome) -> Result<(StatusCode, Receipt), Ha
     }
 }
 
-fn respond(status: StatusCode, receipt: &Receipt) -> Result<Response, Problem> {
+/// The receipt, whose bytes say nothing of warnings: those are in a header.
+fn respond(app: &App, status: StatusCode, receipt: &Receipt) -> Result<Response, Problem> {
     let mut response = receipts::render(receipt, Form::Json)?;
     *response.status_mut() = status;
     let location = format!("/v1/deposits/{}", name_of(&receipt.archive));
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(LOCATION, location);
+    }
+    let record = receipt.record().map_err(|e| Problem::internal(&e))?;
+    if let Some(warning) = record.deposit().and_then(|deposit| signatures::warning(app, deposit)) {
+        let warning = utf8_percent_encode(&warning, WARNING).to_string();
+        if let Ok(warning) = HeaderValue::from_str(&warning) {
+            response.headers_mut().insert("archiland-warning", warning);
+        }
     }
     Ok(response)
 }

@@ -17,6 +17,7 @@
 //! | `/restservices/…` | the same transfers, as as@lae's clients speak | deposit, read |
 //! | `/medona/…` | the same, as Maarch's clients speak | deposit, read |
 //! | `POST /v1/validations` | what signatures are worth; nothing is stored | deposit, read |
+//! | `POST /v1/archives/{id}/validations` | what an archive's signatures are worth now | read |
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
 //! | `POST /witness/add-checkpoint` | a cosignature (C2SP tlog-witness) | the logs watched |
 //! | `GET /log/…` | the public log (C2SP tlog-tiles) | anyone |
@@ -40,6 +41,7 @@ mod log;
 mod maarch;
 mod metrics;
 mod openapi;
+mod own;
 mod payloads;
 mod problem;
 mod pulse;
@@ -49,6 +51,7 @@ mod receipts;
 mod receive;
 mod referentials;
 mod refusals;
+mod revalidations;
 mod services;
 mod signatures;
 mod source;
@@ -62,6 +65,7 @@ pub use auth::PeerCertificate;
 pub use code::Code;
 pub use metrics::Metrics;
 pub use openapi::document as openapi_document;
+pub use own::{Own, archive_own};
 pub use problem::{Problem, ProblemDocument};
 pub use services::{App, External, Parts, RenewalRequest, Services};
 
@@ -94,6 +98,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/archives/{id}/evidence.ers", get(ers::fetch))
         .route("/v1/evidence/renewals", post(ers::renew))
         .route("/v1/archives/{id}/payloads/{n}", get(payloads::fetch))
+        .route("/v1/archives/{id}/validations", post(revalidations::validate))
         .route("/v1/agencies", get(admin::agencies).post(admin::register))
         .route("/v1/tokens", get(admin::tokens).post(admin::issue))
         .route("/v1/tokens/{token}", axum::routing::delete(admin::revoke))

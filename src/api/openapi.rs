@@ -165,7 +165,7 @@ impl Modify for Credentials {
         super::deliveries::request_dip, super::deliveries::dips, super::deliveries::request_transfer, super::deliveries::transfers,
         super::deliveries::state, super::deliveries::package, super::deliveries::question, super::deliveries::answer,
         super::referentials::import, super::referentials::lists, super::referentials::list, super::referentials::entry, super::referentials::changes,
-        super::validations::validate, super::tsa::stamp, super::witness::add_checkpoint,
+        super::validations::validate, super::revalidations::validate, super::tsa::stamp, super::witness::add_checkpoint,
         super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
     ),
     components(schemas(

@@ -20,7 +20,8 @@ use crate::spec::tlog::note::{Cosigner, VerifierKey};
 use crate::store::Store;
 use crate::timestamp::{Keyring, TimestampService};
 use crate::transfer::clamd::Clamd;
-use crate::validation::Rules;
+use crate::trust::Fetcher;
+use crate::validation::SharedRules;
 use crate::views::Progress;
 use crate::witness::{Doubt, Watch};
 use std::path::PathBuf;
@@ -43,7 +44,9 @@ pub struct Parts {
     /// Document types and retention rules.
     pub policies: Policies,
     /// How signatures are validated, and what is required of them.
-    pub signatures: Arc<Rules>,
+    pub signatures: Arc<SharedRules>,
+    /// Fetches revocation data, where somebody may be called.
+    pub fetcher: Option<Fetcher>,
     /// The payload store.
     pub store: Store,
     /// From this length on a payload streams to an object of its own.

@@ -9,7 +9,8 @@ use super::receive::Halt;
 use super::services::Services;
 use crate::admission::Reason;
 use crate::package;
-use crate::validation::facts::InputKind;
+use crate::trust::Fetched;
+use crate::validation::facts::{InputKind, Material};
 use crate::validation::indication::Indication;
 use crate::validation::policy::Requirement;
 use crate::validation::verdict::{Context, Verdict, judge};
@@ -17,6 +18,7 @@ use crate::validation::{self, Content, Facts, Input, Rules, format, report};
 use bytes::Bytes;
 use memchr::memmem;
 use serde_json::json;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
@@ -41,8 +43,31 @@ pub(super) struct Collected {
     bytes: usize,
     counted_kib: u32,
     held: Option<OwnedSemaphorePermit>,
-    /// More than can be looked at.
-    beyond: bool,
+    /// Why nothing is looked at.
+    beyond: Option<Unseen>,
+}
+
+/// Why the signatures of a deposit are not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unseen {
+    TooLarge,
+    Busy,
+}
+
+impl Unseen {
+    fn code(self) -> &'static str {
+        match self {
+            Self::TooLarge => "TOO-LARGE",
+            Self::Busy => "BUSY",
+        }
+    }
+
+    fn french(self) -> &'static str {
+        match self {
+            Self::TooLarge => "non validé : trop volumineux",
+            Self::Busy => "non validé : mémoire commune prise par d'autres dépôts",
+        }
+    }
 }
 
 /// The bytes of one file, unless they became too many.
@@ -53,6 +78,9 @@ struct Kept {
     bytes: usize,
     left_out: bool,
 }
+
+/// Revocation data kept in the report, in bytes; beyond, they are only counted.
+const REVOCATION_BYTES_MAX: usize = 8 << 20;
 
 /// What became of the signatures.
 pub(super) struct Judged {
@@ -69,8 +97,8 @@ pub(super) struct Report {
 
 impl Collected {
     pub(super) fn new(app: &Services, document_type: &str) -> Self {
-        let requirement = app.signatures.policy.requirement(document_type);
-        Self { requirement, files: Vec::new(), bytes: 0, counted_kib: 0, held: None, beyond: false }
+        let requirement = app.signatures.current().policy.requirement(document_type);
+        Self { requirement, files: Vec::new(), bytes: 0, counted_kib: 0, held: None, beyond: None }
     }
 
     /// A file begins.
@@ -82,7 +110,7 @@ impl Collected {
 
     /// Bytes of the file begun last.
     pub(super) fn take(&mut self, app: &Services, data: &Bytes) {
-        if self.beyond || self.requirement == Requirement::None {
+        if self.beyond.is_some() || self.requirement == Requirement::None {
             return;
         }
         let Some(file) = self.files.last_mut().filter(|file| !file.left_out) else { return };
@@ -92,15 +120,17 @@ impl Collected {
             return self.leave_out();
         }
         file.chunks.push(data.clone());
-        if self.bytes > BYTES_MAX || !self.count(app) {
-            self.give_up();
+        if self.bytes > BYTES_MAX {
+            self.give_up(Unseen::TooLarge);
+        } else if !self.count(app) {
+            self.give_up(Unseen::Busy);
         }
     }
 
     /// Does without the file begun last. A container may be signed: the deposit is then not wholly looked at.
     fn leave_out(&mut self) {
         let Some(file) = self.files.last_mut() else { return };
-        self.beyond = file.kind() != InputKind::Unknown;
+        let container = file.kind() != InputKind::Unknown;
         self.bytes -= file.bytes;
         *file = Kept { name: std::mem::take(&mut file.name), left_out: true, ..Kept::default() };
         let needed_kib = counted_kib(self.bytes);
@@ -108,13 +138,13 @@ impl Collected {
             drop(held.split(self.counted_kib.saturating_sub(needed_kib) as usize));
         }
         self.counted_kib = self.counted_kib.min(needed_kib);
-        if self.beyond {
-            self.give_up();
+        if container {
+            self.give_up(Unseen::TooLarge);
         }
     }
 
-    fn give_up(&mut self) {
-        self.beyond = true;
+    fn give_up(&mut self, why: Unseen) {
+        self.beyond = Some(why);
         self.held = None;
         self.files.clear();
     }
@@ -140,12 +170,14 @@ impl Collected {
         if requirement == Requirement::None {
             return Ok(None);
         }
-        if self.beyond {
+        let rules = app.signatures.current();
+        if let Some(why) = self.beyond {
             return match requirement {
-                Requirement::Require => Err(refusal("le dépôt est trop volumineux pour être validé maintenant".into())),
-                _ => Ok(None),
+                Requirement::Require => Err(refusal(why.french().into())),
+                _ => Ok(Some(Judged::unseen(&rules, why))),
             };
         }
+        let left_out: Vec<_> = self.files.iter().filter(|file| file.left_out).map(|file| file.name.clone()).collect();
         let files = self.files.into_iter().filter(|file| !file.left_out);
         let files: Vec<_> = files.map(|file| (file.name, joined(file.chunks, file.bytes))).collect();
         if !files.iter().any(|(_, bytes)| may_be_signed(bytes)) {
@@ -154,16 +186,143 @@ impl Collected {
                 _ => Ok(None),
             };
         }
-        let (rules, at) = (app.signatures.clone(), app.clock.now());
-        let judged = tokio::task::spawn_blocking(move || judge_all(&files, &rules, at))
-            .await
-            .map_err(|error| Problem::internal(&error))?;
+        let judged = validate(app, rules, files, None, app.clock.now()).await?;
+        let judged = judged.map(|judged| Validated { left_out, ..judged });
         drop(self.held);
         match (requirement, judged) {
             (Requirement::Require, None) => Err(refusal("aucune signature trouvée".into())),
-            (Requirement::Require, Some((_, Err(why)))) => Err(refusal(why)),
-            (_, judged) => Ok(judged.map(|(judged, _)| judged)),
+            (Requirement::Require, Some(judged)) => match judged.refusal() {
+                Some(why) => Err(refusal(why)),
+                None => Ok(Some(judged.archived())),
+            },
+            (_, judged) => Ok(judged.map(Validated::archived)),
         }
+    }
+}
+
+impl Judged {
+    /// Nothing could be looked at: said in the record rather than passed over.
+    fn unseen(rules: &Rules, why: Unseen) -> Self {
+        let summary = package::Signatures {
+            indication: package::NOT_VALIDATED.to_owned(),
+            sub_indication: Some(why.code().to_owned()),
+            detail: Some(why.french().to_owned()),
+            policy: rules.policy.id.clone(),
+            reports: Vec::new(),
+        };
+        Self { summary, reports: Vec::new() }
+    }
+}
+
+/// What a depositor is warned of, where the policy says `warn`: from the record alone, so that a retry says the same.
+pub(super) fn warning(app: &Services, deposit: &package::Deposit) -> Option<String> {
+    if app.signatures.current().policy.requirement(&deposit.document_type) != Requirement::Warn {
+        return None;
+    }
+    let Some(signatures) = &deposit.signatures else { return Some("aucune signature trouvée".to_owned()) };
+    if signatures.indication == Indication::TotalPassed.name() {
+        return None;
+    }
+    let detail = signatures.detail.as_deref().unwrap_or("signature non validée");
+    let sub = signatures.sub_indication.as_ref().map_or_else(String::new, |sub| format!(" / {sub}"));
+    Some(format!("{detail} ({}{sub})", signatures.indication))
+}
+
+/// The verdicts on the files of a deposit.
+pub(super) struct Validated {
+    judged: Vec<(String, Facts, Verdict)>,
+    policy: String,
+    fetched: Fetched,
+    /// Files too large to be looked at.
+    left_out: Vec<String>,
+}
+
+/// Validates files that stand together: facts, then what may be fetched for them, then verdicts. `None` when none of them
+/// has anything to judge.
+pub(super) async fn validate(
+    app: &Services,
+    rules: Arc<Rules>,
+    files: Vec<(String, Bytes)>,
+    past: Option<Past>,
+    at: OffsetDateTime,
+) -> Result<Option<Validated>, Problem> {
+    let gathering = rules.clone();
+    let gathered = tokio::task::spawn_blocking(move || gather_all(&files, &gathering))
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let mut fetched = match &app.fetcher {
+        Some(fetcher) => {
+            let facts: Vec<_> = gathered.iter().map(|(_, facts)| facts).collect();
+            fetcher.material(&facts, &rules.trust, app.clock.now()).await
+        }
+        None => Fetched::default(),
+    };
+    let existence = past.as_ref().and_then(|past| past.existence);
+    if let Some(past) = past {
+        fetched.material.crls.extend(past.material.crls);
+        fetched.material.ocsps.extend(past.material.ocsps);
+    }
+    let judging = move || {
+        let beside = Some(&fetched.material);
+        let context =
+            Context { policy: &rules.policy, trust: &rules.trust, at, existence, beside, integrity_only: false };
+        let verdicts = gathered.into_iter().map(|(name, facts)| {
+            let verdict = judge(&facts, &context);
+            (name, facts, verdict)
+        });
+        // A document without any signature has nothing to report, unless it was refused on the way.
+        let judged: Vec<_> = verdicts.filter(|(_, _, verdict)| verdict.indication.is_some()).collect();
+        let policy = rules.policy.id.clone();
+        (!judged.is_empty()).then_some(Validated { judged, policy, fetched, left_out: Vec::new() })
+    };
+    tokio::task::spawn_blocking(judging).await.map_err(|error| Problem::internal(&error))
+}
+
+/// What is known of files archived before.
+#[derive(Default)]
+pub(super) struct Past {
+    /// When they provably existed.
+    pub(super) existence: Option<OffsetDateTime>,
+    /// The revocation data kept with them.
+    pub(super) material: Material,
+}
+
+impl Validated {
+    fn worst(&self) -> Option<&(String, Facts, Verdict)> {
+        self.judged.iter().max_by_key(|(_, _, verdict)| verdict.indication)
+    }
+
+    /// Why the deposit is not acceptable where a signature is required.
+    fn refusal(&self) -> Option<String> {
+        let (name, _, verdict) = self.worst()?;
+        let mut why = match (verdict.indication?, verdict.sub_indication) {
+            (Indication::TotalPassed, _) => return None,
+            (other, None) => format!("« {name} » : {}", other.french()),
+            (other, Some(sub)) => format!("« {name} » : {}, {} ({sub})", other.french(), sub.french()),
+        };
+        for name in &self.left_out {
+            _ = write!(why, " ; « {name} » non lu : trop volumineux");
+        }
+        Some(why)
+    }
+
+    /// The reports and the summary to archive.
+    fn archived(self) -> Judged {
+        let reports = reports(&self);
+        let worst = self.worst().map(|(_, _, verdict)| verdict);
+        let summary = package::Signatures {
+            indication: worst.and_then(|verdict| verdict.indication).map_or("", Indication::name).to_owned(),
+            sub_indication: worst.and_then(|verdict| verdict.sub_indication).map(|sub| sub.name().to_owned()),
+            detail: self.refusal(),
+            policy: self.policy,
+            reports: reports.iter().map(|report| report.name.clone()).collect(),
+        };
+        Judged { summary, reports }
+    }
+
+    /// Each file's name and verdict.
+    pub(super) fn verdicts(&self) -> impl Iterator<Item = (&str, &Verdict)> {
+        self.judged.iter().map(|(name, _, verdict)| (name.as_str(), verdict))
     }
 }
 
@@ -220,41 +379,20 @@ fn may_be_signed(bytes: &[u8]) -> bool {
     }
 }
 
-/// The reports and the summary, and whether the deposit is acceptable where a signature is required: why not.
-fn judge_all(
-    files: &[(String, Bytes)],
-    rules: &Arc<Rules>,
-    at: OffsetDateTime,
-) -> Option<(Judged, Result<(), String>)> {
-    let context = Context { policy: &rules.policy, trust: &rules.trust, at, existence: None, integrity_only: false };
-    let mut judged = Vec::new();
-    for (name, bytes) in files.iter().filter(|(_, bytes)| may_be_signed(bytes)) {
+/// The facts of every file that may be signed.
+fn gather_all(files: &[(String, Bytes)], rules: &Rules) -> Vec<(String, Facts)> {
+    let certificates = rules.trust.outside_certificates();
+    let signed = files.iter().filter(|(_, bytes)| may_be_signed(bytes));
+    let facts = signed.map(|(name, bytes)| {
         let contents = contents_of(name, files);
-        let facts = validation::gather(&Input { name: Some(name), bytes, contents: &contents });
-        let verdict = judge(&facts, &context);
-        // A document without any signature has nothing to report, unless it was refused on the way.
-        if verdict.indication.is_some() {
-            judged.push((name, facts, verdict));
-        }
-    }
-    let worst = judged.iter().max_by_key(|(_, _, verdict)| verdict.indication)?;
-    let indication = worst.2.indication?;
-    let verdict = match (indication, worst.2.sub_indication) {
-        (Indication::TotalPassed, _) => Ok(()),
-        (other, None) => Err(format!("« {} » : {}", worst.0, other.french())),
-        (other, Some(sub)) => Err(format!("« {} » : {}, {} ({sub})", worst.0, other.french(), sub.french())),
-    };
-    let reports = reports(&judged, &rules.policy.id);
-    let summary = package::Signatures {
-        indication: indication.name().to_owned(),
-        sub_indication: worst.2.sub_indication.map(|sub| sub.name().to_owned()),
-        policy: rules.policy.id.clone(),
-        reports: reports.iter().map(|report| report.name.clone()).collect(),
-    };
-    Some((Judged { summary, reports }, verdict))
+        let input = Input { name: Some(name), bytes, contents: &contents, certificates: &certificates };
+        (name.clone(), validation::gather(&input))
+    });
+    facts.collect()
 }
 
-fn reports(judged: &[(&String, Facts, Verdict)], policy: &str) -> Vec<Report> {
+fn reports(validated: &Validated) -> Vec<Report> {
+    let judged = &validated.judged;
     let files: Vec<_> = judged
         .iter()
         .map(|(name, facts, verdict)| {
@@ -267,7 +405,17 @@ fn reports(judged: &[(&String, Facts, Verdict)], policy: &str) -> Vec<Report> {
             })
         })
         .collect();
-    let whole = json!({ "v": 1, "policy": policy, "files": files });
+    let mut whole = json!({ "v": 1, "policy": validated.policy, "files": files });
+    let fetched = &validated.fetched;
+    let ders = || fetched.material.crls.iter().chain(&fetched.material.ocsps);
+    if ders().next().is_some() || !fetched.failures.is_empty() {
+        let length: usize = ders().map(|der| der.0.len()).sum();
+        whole["fetched"] = if length <= REVOCATION_BYTES_MAX {
+            json!({ "material": fetched.material, "failures": fetched.failures })
+        } else {
+            json!({ "left_out_bytes": length, "failures": fetched.failures })
+        };
+    }
     let mut reports = vec![Report {
         name: "validation.json".to_owned(),
         media_type: "application/json",

@@ -86,14 +86,17 @@ pub(super) async fn validate(
     let incoming = Incoming::new(body, BYTES_MAX.min(app.limits.body_bytes_max), idle_max);
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let files = read(content_type, incoming).await?;
-    let rules = app.signatures.clone();
+    let rules = app.signatures.current();
     let form = options.format.unwrap_or_default();
     let integrity_only = options.integrity_only;
     let answer = tokio::task::spawn_blocking(move || {
         let ((name, bytes), contents) = files.split_first()?;
         let contents: Vec<_> = contents.iter().map(|(name, bytes)| Content { name, bytes }).collect();
-        let facts = validation::gather(&Input { name: Some(name), bytes, contents: &contents });
-        let context = Context { policy: &rules.policy, trust: &rules.trust, at, existence: None, integrity_only };
+        let certificates = rules.trust.outside_certificates();
+        let input = Input { name: Some(name), bytes, contents: &contents, certificates: &certificates };
+        let facts = validation::gather(&input);
+        let context =
+            Context { policy: &rules.policy, trust: &rules.trust, at, existence: None, beside: None, integrity_only };
         let verdict = judge(&facts, &context);
         Some(match form {
             Form::Json => ("application/json", report::json(&verdict).to_string()),
@@ -109,7 +112,8 @@ pub(super) async fn validate(
     Ok(([(CONTENT_TYPE, media_type)], text).into_response())
 }
 
-fn instant(text: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
+/// An instant asked for.
+pub(super) fn instant(text: Option<&str>) -> Result<Option<OffsetDateTime>, Problem> {
     let wrong = |_| Problem::request("at", "Instant RFC 3339 attendu.", "An RFC 3339 instant is expected.");
     text.map(|text| OffsetDateTime::parse(text, &Rfc3339).map_err(wrong)).transpose()
 }

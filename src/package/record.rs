@@ -125,14 +125,20 @@ pub struct Deposit {
     pub transfer: Option<Box<Transfer>>,
 }
 
+/// The indication of a deposit whose signatures were not looked at.
+pub const NOT_VALIDATED: &str = "NOT-VALIDATED";
+
 /// The validation of a deposit's signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signatures {
-    /// Main indication of EN 319 102-1: the worst of the documents'.
+    /// Main indication of EN 319 102-1: the worst of the documents'; or [`NOT_VALIDATED`].
     pub indication: String,
     /// Its sub-indication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_indication: Option<String>,
+    /// Why, in French, unless it passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The validation policy applied.
     pub policy: String,
     /// Names of the payloads that are its reports: JSON first, then ETSI TS 119 102-2.
