@@ -59,23 +59,24 @@ impl Args {
     }
 
     fn check(&self) -> Result<(Report, PathBuf), Unusable> {
-        let place = self.trust_place()?;
+        let place = trust_place(self.trust.as_deref())?;
         let trust = Trust::load(&place).map_err(|e| Unusable(format!("{} : {e}", place.display())))?;
         let receipt = read_receipt(&self.receipt)?;
         Ok((verify::file(&self.file, &receipt, &trust), place))
     }
+}
 
-    fn trust_place(&self) -> Result<PathBuf, Unusable> {
-        if let Some(path) = &self.trust {
-            return Ok(path.clone());
-        }
-        TRUST_PLACES.iter().map(PathBuf::from).find(|path| path.exists()).ok_or_else(|| {
-            Unusable(
-                "aucun fichier de confiance ; demandez trust.toml à l'archive (archiland key trust) et donnez-le avec --trust"
-                    .into(),
-            )
-        })
+/// The trust file given, or the first there is.
+pub(super) fn trust_place(given: Option<&Path>) -> Result<PathBuf, Unusable> {
+    if let Some(path) = given {
+        return Ok(path.to_owned());
     }
+    TRUST_PLACES.iter().map(PathBuf::from).find(|path| path.exists()).ok_or_else(|| {
+        Unusable(
+            "aucun fichier de confiance ; demandez trust.toml à l'archive (archiland key trust) et donnez-le avec --trust"
+                .into(),
+        )
+    })
 }
 
 fn ending(report: &Report) -> Ending {

@@ -137,6 +137,21 @@ pub fn receipt(receipt: &Receipt, trust: &Trust) -> Report {
     Report::of(receipt_checks(receipt, trust))
 }
 
+/// Since when `path`, one of the receipt's documents, provably exists: the earliest of its time-stamps that lead to a trusted
+/// authority. The report instead, when anything does not hold.
+pub fn existence(path: &Path, receipt: &Receipt, trust: &Trust) -> Result<OffsetDateTime, Report> {
+    let report = file(path, receipt, trust);
+    let text = Note::parse(&receipt.checkpoint).map(|note| note.text).unwrap_or_default();
+    let times = receipt
+        .timestamps
+        .iter()
+        .filter_map(|response| Some(tsp::verify_response(response, text.as_bytes(), &trust.anchors).ok()?.time));
+    match times.min() {
+        Some(time) if report.outcome == Outcome::Valid => Ok(time),
+        _ => Err(report),
+    }
+}
+
 /// Checks a receipt and that `path` is one of its documents.
 pub fn file(path: &Path, receipt: &Receipt, trust: &Trust) -> Report {
     let mut checks = receipt_checks(receipt, trust);

@@ -102,7 +102,8 @@ fn one(folder: &Path, row: Row, context: &Context<'_>) -> Result<Outcome, Unusab
         .collect::<Result<Vec<_>, Unusable>>()?;
     let contents: Vec<_> = files.iter().map(|(name, bytes)| Content { name, bytes }).collect();
     let started = Instant::now();
-    let facts = validation::gather(&Input { name: Some(&name(&path)), bytes: &bytes, contents: &contents });
+    let facts =
+        validation::gather(&Input { name: Some(&name(&path)), bytes: &bytes, contents: &contents, certificates: &[] });
     let verdict = judge(&facts, context);
     let elapsed_ms = started.elapsed().as_millis();
     let intact = match verdict.integrity {

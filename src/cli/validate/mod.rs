@@ -2,6 +2,7 @@
 
 mod conformance;
 mod fetch;
+mod receipt;
 
 use super::{Ending, Outcome, Unusable, terminal};
 use crate::clock;
@@ -39,6 +40,15 @@ pub(super) struct Args {
     /// Dossier d'ancres, de listes de confiance et de données de révocation (comme certs/).
     #[arg(long, value_name = "DOSSIER")]
     certs: Option<PathBuf>,
+    /// Certificats (PEM ou DER) pour les signatures et les jetons qui n'apportent pas les leurs ; on ne s'y fie pas pour autant.
+    #[arg(long, value_name = "FICHIER", num_args = 1..)]
+    certificates: Vec<PathBuf>,
+    /// Récépissé du fichier (ou de --content) : sa date, vérifiée, prouve que la signature existait.
+    #[arg(long, value_name = "RÉCÉPISSÉ", conflicts_with = "existed")]
+    receipt: Option<PathBuf>,
+    /// Le fichier de confiance de l'archive, pour --receipt.
+    #[arg(long, value_name = "FICHIER", env = "ARCHILAND_TRUST", requires = "receipt")]
+    trust: Option<PathBuf>,
     /// Instant de validation (RFC 3339) ; sans lui, maintenant.
     #[arg(long, value_name = "INSTANT")]
     at: Option<String>,
@@ -90,14 +100,20 @@ impl Args {
     fn answer(&self) -> Result<Ending, Unusable> {
         let policy = read_policy(self.policy.as_deref())?;
         let mut trust = read_trust(self.certs.as_deref())?;
+        let at = instant(self.at.as_deref())?.unwrap_or_else(|| clock::system().now());
+        for path in &self.certificates {
+            trust.add_certificates(&name(path), &read(path)?);
+        }
         for refused in &trust.refused {
             terminal::note(refused);
         }
-        let at = instant(self.at.as_deref())?.unwrap_or_else(|| clock::system().now());
-        let existence = instant(self.existed.as_deref())?;
+        let existence = match &self.receipt {
+            Some(receipt) => Some(receipt::existence(receipt, self.trust.as_deref(), self.file.as_deref())?),
+            None => instant(self.existed.as_deref())?,
+        };
         let integrity_only = self.integrity_only;
         if let Some(list) = &self.conformance {
-            let context = Context { policy: &policy, trust: &trust, at, existence, integrity_only };
+            let context = Context { policy: &policy, trust: &trust, at, existence, beside: None, integrity_only };
             return conformance::run(list, self.write.as_deref(), &context);
         }
         let Some(file) = &self.file else { return Err(Unusable("aucun fichier".into())) };
@@ -105,13 +121,17 @@ impl Args {
         let contents =
             self.content.iter().map(|path| Ok((name(path), read(path)?))).collect::<Result<Vec<_>, Unusable>>()?;
         let contents: Vec<_> = contents.iter().map(|(name, bytes)| Content { name, bytes }).collect();
-        let facts = validation::gather(&Input { name: Some(&name(file)), bytes: &bytes, contents: &contents });
+        let certificates: Vec<Vec<u8>> = trust.outside_certificates().into_iter().map(<[u8]>::to_vec).collect();
+        let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+        let name = name(file);
+        let input = Input { name: Some(&name), bytes: &bytes, contents: &contents, certificates: &certificates };
+        let facts = validation::gather(&input);
         if !self.fetch.is_empty() {
             for failed in fetch::run(&facts, &self.fetch, &mut trust, self.certs.as_deref())? {
                 terminal::note(&failed);
             }
         }
-        let context = Context { policy: &policy, trust: &trust, at, existence, integrity_only };
+        let context = Context { policy: &policy, trust: &trust, at, existence, beside: None, integrity_only };
         let verdict = judge(&facts, &context);
         self.tell(file, &facts, &verdict)?;
         // Nothing to read, or no signature where one was announced.
