@@ -8,6 +8,8 @@ pub mod cms;
 pub mod crypto;
 pub mod ers;
 pub mod pdf;
+pub mod pronom;
+pub mod rng;
 pub mod seda;
 pub mod tlog;
 pub mod tsl;

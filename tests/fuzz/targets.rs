@@ -9,6 +9,8 @@ use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
 use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode, verify_xml};
+use archiland::spec::pronom::table;
+use archiland::spec::rng;
 use archiland::spec::seda::{self, Bounds, Mode};
 use archiland::spec::tlog::checkpoint::Checkpoint;
 use archiland::spec::tlog::note::{Cosigner, Note, NoteSigner, VerifierKey};
@@ -28,6 +30,7 @@ use archiland::spec::xml::{Document, Element, Limits, Selection};
 use archiland::store::Pack;
 use archiland::transfer::check::{Options, check};
 use archiland::transfer::event::EVENTS_KEPT_MAX;
+use archiland::transfer::referentials;
 use archiland::validation::gather::xades;
 use archiland::validation::indication::Indication;
 use archiland::validation::policy::SignaturePolicy;
@@ -448,6 +451,53 @@ pub(crate) fn seda_manifest(data: &[u8]) {
     }
     if let Ok(converted) = seda::write::convert(data, seda::Version::V2_2, &bounds.xml) {
         assert!(seda::validate(converted.manifest.as_bytes(), &bounds.xml).is_ok());
+    }
+}
+
+/// A grammar that reads takes any document within bounds: the bytes after a NUL, or the grammar itself.
+pub(crate) fn relaxng(data: &[u8]) {
+    let (grammar, document) = match data.iter().position(|byte| *byte == 0) {
+        Some(at) => (&data[..at], &data[at + 1..]),
+        None => (data, data),
+    };
+    let Ok(text) = std::str::from_utf8(grammar) else { return };
+    let Ok(grammar) = rng::Grammar::parse(text) else { return };
+    let bounds = Bounds::default();
+    let _ = rng::validate(&grammar, document, &bounds.xml);
+}
+
+/// A file of reference data gives a list that is stored and read back the same, and what the checks use.
+pub(crate) fn referential(data: &[u8]) {
+    let Ok(given) = referentials::read_file("f", data, None) else { return };
+    let bytes = referentials::to_bytes(&given.entries).expect("a list is written");
+    let again = referentials::from_bytes(given.list, &bytes).expect("a written list reads");
+    assert_eq!(referentials::to_bytes(&again).expect("a list is written"), bytes, "one state, one form");
+    let used = referentials::referentials([(given.list, &again)]).expect("a stored list is used");
+    let _ = referentials::dangling(given.list, &again, &used);
+}
+
+/// A unit is rewritten in any version, valid by its schema whatever it was.
+pub(crate) fn seda_unit(data: &[u8]) {
+    let names = std::collections::BTreeMap::new();
+    for version in [seda::Version::V2_1, seda::Version::V2_3] {
+        let target = seda::write::rewrite::Target {
+            version,
+            names: &names,
+            prefix: "p_",
+            system_id: (true, "ark:/1/a"),
+            management: true,
+        };
+        let Ok(unit) = seda::write::rewrite::rewrite(data, &target) else { continue };
+        let text = format!("<a>{}{}</a>", unit.management, unit.content);
+        assert!(seda::validate(text.as_bytes(), &Bounds::default().xml).is_ok(), "{text}");
+    }
+    let _ = seda::request(data, &Bounds::default().xml);
+}
+
+/// Any content is known by some formats or none.
+pub(crate) fn pronom(data: &[u8]) {
+    for entry in table().identify(data, data) {
+        assert!(table().get(entry.puid).is_some());
     }
 }
 

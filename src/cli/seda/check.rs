@@ -2,9 +2,11 @@
 
 use super::super::{Ending, Outcome, Unusable, terminal};
 use crate::spec::seda::Mode;
-use crate::transfer::check::{Options, check};
+use crate::transfer::check::{Options, Signing, check};
 use crate::transfer::clamd::{Address, Clamd};
 use crate::transfer::event::{self, Report};
+use crate::transfer::referentials::SignatureVerification;
+use crate::validation::Rules;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +30,10 @@ pub(super) struct Args {
     /// Antivirus clamd : hôte:port, ou chemin de son socket.
     #[arg(long, value_name = "ADRESSE", env = "ARCHILAND_CLAMD")]
     clamd: Option<String>,
+    /// Contrôler les signatures des objets, avec les autorités de ce dossier (comme certs/) ; le contrat d'entrée dit ce
+    /// qu'elles doivent valoir, sinon leur verdict est seulement rapporté.
+    #[arg(long, value_name = "DOSSIER")]
+    certificates: Option<PathBuf>,
     /// Ce qui s'affiche : pour une personne, ou pour un programme.
     #[arg(long, value_name = "FORME", value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -52,7 +58,14 @@ impl Args {
             .clamd
             .as_deref()
             .map(|address| Clamd { address: Address::parse(address), timeout: Duration::from_secs(120) });
+        let rules = match &self.certificates {
+            Some(folder) => Some(Rules::load(None, Some(folder)).map_err(|error| Unusable(error.to_string()))?),
+            None => None,
+        };
+        let at = crate::clock::system().now();
+        let signatures = rules.as_ref().map(|rules| Signing { rules, at, otherwise: SignatureVerification::Record });
         let options = Options {
+            signatures,
             mode: if self.mode == Held::Strict { Mode::Strict } else { Mode::Lenient },
             referentials: referentials.as_ref(),
             clamd: clamd.as_ref(),

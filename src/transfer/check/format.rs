@@ -1,11 +1,50 @@
 //! The format announced and the one the content shows.
 //!
-//! Identification by magic numbers (`admission::identify`) tells families apart surely, and versions in some of them: an
-//! announced PRONOM identifier is contradicted when it is of another family, or of another version of PDF. What is not
-//! recognised does not contradict; neither announced nor recognised, a format is unknown.
+//! The content is known by PRONOM's signatures ([`crate::spec::pronom`]): an announced identifier that has a signature and
+//! is not among those found is contradicted. Where PRONOM has no signature of bytes (texts, and what is in a container), the
+//! families that `admission::identify` tells apart decide: what is of another family is contradicted, what is not recognised
+//! contradicts nothing. Neither announced nor recognised, a format is unknown.
 
 use crate::admission::Format;
+use crate::spec::pronom::{Entry, WINDOW_BYTES, table};
 use crate::transfer::referentials::Contract;
+
+/// What was found in a content.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shown {
+    /// PRONOM formats, the most precise ones.
+    pub(super) entries: Vec<&'static Entry>,
+    /// Whether the whole content was looked at.
+    pub(super) whole: bool,
+}
+
+/// The first and the last bytes of a content.
+#[derive(Debug, Default)]
+pub(super) struct Windows {
+    pub(super) head: Vec<u8>,
+    tail: Vec<u8>,
+    bytes: u64,
+}
+
+impl Windows {
+    pub(super) fn take(&mut self, chunk: &[u8]) {
+        self.bytes += chunk.len() as u64;
+        let room = WINDOW_BYTES.saturating_sub(self.head.len());
+        self.head.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        self.tail.extend_from_slice(&chunk[chunk.len().saturating_sub(WINDOW_BYTES)..]);
+        if self.tail.len() > 4 * WINDOW_BYTES {
+            self.tail.drain(..self.tail.len() - WINDOW_BYTES);
+        }
+    }
+
+    pub(super) fn shown(&self) -> Shown {
+        let whole = self.bytes <= 2 * WINDOW_BYTES as u64;
+        // What a container holds takes PRONOM's signatures of containers, which the table has not.
+        let container = self.head.starts_with(b"PK") || self.head.starts_with(b"\xD0\xCF\x11\xE0");
+        let entries = if container { Vec::new() } else { table().identify(&self.head, &self.tail) };
+        Shown { entries, whole }
+    }
+}
 
 /// What comes out of the comparison.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,33 +56,51 @@ pub(super) enum Compared {
 
 const UNKNOWN: &str = "application/octet-stream";
 
-pub(super) fn compare(announced: Option<&str>, found: Format, contract: Option<&Contract>) -> Compared {
+pub(super) fn compare(announced: Option<&str>, found: Format, shown: &Shown, contract: Option<&Contract>) -> Compared {
     let announced = announced.map(str::trim).filter(|puid| !puid.is_empty());
-    let shown = found.puid.unwrap_or(found.media_type);
+    let puid = shown.entries.first().map(|entry| entry.puid).or(found.puid);
+    let label = puid.unwrap_or(found.media_type);
     if let Some(contract) = contract.filter(|contract| contract.every_format_type == Some(false)) {
-        let puid = found.puid.or(announced).unwrap_or_default();
-        if !contract.format_type.contains(puid) && announced.is_none_or(|puid| !contract.format_type.contains(puid)) {
-            return Compared::Refused(format!("le format {shown} n'est pas prévu par le contrat d'entrée"));
+        let among = |puid: &str| contract.format_type.contains(puid);
+        let any = shown.entries.iter().any(|entry| among(entry.puid)) || puid.or(announced).is_some_and(among);
+        if !any && announced.is_none_or(|puid| !among(puid)) {
+            return Compared::Refused(format!("le format {label} n'est pas prévu par le contrat d'entrée"));
         }
     }
     let Some(announced) = announced else {
         let authorised = contract.is_some_and(|contract| contract.format_unidentified_authorized == Some(true));
-        if found.media_type == UNKNOWN && !authorised {
+        if found.media_type == UNKNOWN && shown.entries.is_empty() && !authorised {
             return Compared::Refused("format ni annoncé ni reconnu".into());
         }
         return Compared::Same;
     };
+    by_signature(announced, shown).unwrap_or_else(|| by_family(announced, found, label))
+}
+
+/// What signatures say of the identifier announced; `None` when they cannot tell.
+fn by_signature(announced: &str, shown: &Shown) -> Option<Compared> {
+    let first = shown.entries.first()?;
+    if shown.entries.iter().any(|entry| entry.puid == announced) {
+        return Some(Compared::Same);
+    }
+    let expected = table().get(announced).filter(|entry| entry.has_signature())?;
+    // What makes it more precise may be in the middle, that was not looked at.
+    let refined = shown.entries.iter().any(|entry| expected.priority_over.contains(&entry.puid));
+    if refined && !shown.whole {
+        return Some(Compared::Same);
+    }
+    Some(Compared::Differs(format!(
+        "format annoncé {announced} ({}), contenu reconnu comme {} ({})",
+        expected.name, first.puid, first.name
+    )))
+}
+
+fn by_family(announced: &str, found: Format, label: &str) -> Compared {
     let (Some(expected), Some(actual)) = (family(announced), family_found(found)) else { return Compared::Same };
     if expected != actual {
-        return Compared::Differs(format!("format annoncé {announced}, contenu reconnu comme {shown}"));
+        return Compared::Differs(format!("format annoncé {announced}, contenu reconnu comme {label}"));
     }
-    let plain = |puid: &str| PDF_PLAIN.contains(&puid);
-    match found.puid {
-        Some(puid) if plain(puid) && plain(announced) && puid != announced => {
-            Compared::Differs(format!("version de PDF annoncée {announced}, reconnue {puid}"))
-        }
-        _ => Compared::Same,
-    }
+    Compared::Same
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,29 +168,56 @@ mod tests {
     use super::*;
     use crate::admission::identify;
 
+    fn compared(announced: Option<&str>, content: &[u8], contract: Option<&Contract>) -> Compared {
+        let mut windows = Windows::default();
+        windows.take(content);
+        compare(announced, identify(content, "a"), &windows.shown(), contract)
+    }
+
+    const PDF: &[u8] = b"%PDF-1.4\n%%EOF\n";
+
     #[test]
-    fn families_and_versions() {
-        let pdf = identify(b"%PDF-1.4\n", "a");
-        assert_eq!(compare(Some("fmt/18"), pdf, None), Compared::Same);
-        assert_eq!(compare(Some("fmt/95"), pdf, None), Compared::Same);
-        assert!(matches!(compare(Some("fmt/276"), pdf, None), Compared::Differs(_)));
-        assert!(matches!(compare(Some("fmt/43"), pdf, None), Compared::Differs(_)));
-        assert_eq!(compare(Some("fmt/9999"), pdf, None), Compared::Same);
+    fn signatures_then_families() {
+        assert_eq!(compared(Some("fmt/18"), PDF, None), Compared::Same);
+        assert!(matches!(compared(Some("fmt/276"), PDF, None), Compared::Differs(_)));
+        assert!(matches!(compared(Some("fmt/43"), PDF, None), Compared::Differs(_)));
+        // Announced as PDF/A, and nothing in it says so.
+        assert!(matches!(compared(Some("fmt/95"), PDF, None), Compared::Differs(_)));
+        assert_eq!(compared(Some("fmt/9999"), PDF, None), Compared::Same);
+        // A text has no signature.
+        assert_eq!(compared(Some("x-fmt/111"), b"du texte\n", None), Compared::Same);
+        assert!(matches!(compared(Some("x-fmt/111"), PDF, None), Compared::Differs(_)));
+    }
+
+    #[test]
+    fn what_may_be_in_the_middle_is_not_contradicted() {
+        let long = [b"%PDF-1.4\n".to_vec(), vec![b' '; 5 * WINDOW_BYTES], b"%%EOF\n".to_vec()].concat();
+        assert_eq!(compared(Some("fmt/95"), &long, None), Compared::Same);
+        assert!(matches!(compared(Some("fmt/43"), &long, None), Compared::Differs(_)));
+    }
+
+    #[test]
+    fn windows_hold_both_ends() {
+        let mut windows = Windows::default();
+        let content: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+        content.chunks(7_001).for_each(|chunk| windows.take(chunk));
+        assert_eq!(windows.head, content[..WINDOW_BYTES]);
+        assert!(content.ends_with(&windows.tail) && windows.tail.len() >= WINDOW_BYTES);
     }
 
     #[test]
     fn unknown_and_unannounced_is_refused_unless_agreed() {
-        let unknown = identify(&[0, 1, 2, 3], "a");
-        assert!(matches!(compare(None, unknown, None), Compared::Refused(_)));
-        assert_eq!(compare(Some("fmt/1"), unknown, None), Compared::Same);
+        let unknown = &[0, 1, 2, 3];
+        assert!(matches!(compared(None, unknown, None), Compared::Refused(_)));
+        assert_eq!(compared(Some("fmt/1"), unknown, None), Compared::Same);
         let agreed = Contract { format_unidentified_authorized: Some(true), ..Contract::default() };
-        assert_eq!(compare(None, unknown, Some(&agreed)), Compared::Same);
+        assert_eq!(compared(None, unknown, Some(&agreed)), Compared::Same);
         let narrow = Contract {
             every_format_type: Some(false),
             format_type: ["fmt/18".to_owned()].into(),
             ..Contract::default()
         };
-        assert_eq!(compare(Some("fmt/18"), identify(b"%PDF-1.4\n", "a"), Some(&narrow)), Compared::Same);
-        assert!(matches!(compare(Some("fmt/19"), identify(b"%PDF-1.5\n", "a"), Some(&narrow)), Compared::Refused(_)));
+        assert_eq!(compared(Some("fmt/18"), PDF, Some(&narrow)), Compared::Same);
+        assert!(matches!(compared(Some("fmt/19"), b"%PDF-1.5\n%%EOF", Some(&narrow)), Compared::Refused(_)));
     }
 }

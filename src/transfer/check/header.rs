@@ -83,6 +83,19 @@ fn limits(journal: &mut Journal, manifest: &Manifest, contract: &Contract, event
     if !contract.originating_agencies.is_empty() && !contract.originating_agencies.contains(originating) {
         refuse(format!("le service producteur « {originating} » n'est pas prévu par le contrat d'entrée"));
     }
+    let transferring = manifest.header.transferring_agency.as_ref().map_or("", |agency| agency.identifier.as_str());
+    if !contract.transferring_agencies.is_empty() && !contract.transferring_agencies.contains(transferring) {
+        refuse(format!("le service versant « {transferring} » n'est pas prévu par le contrat d'entrée"));
+    }
+    let objects = manifest.objects.len() as u64;
+    if contract.objects_max.is_some_and(|max| objects > max) {
+        refuse(format!("{objects} objets, au-delà de ce que le contrat d'entrée prévoit"));
+    }
+    let long = |max: u64| manifest.objects.iter().find(|object| object.size_bytes.is_some_and(|bytes| bytes > max));
+    if let Some(object) = contract.object_bytes_max.and_then(long) {
+        let (id, bytes) = (manifest.text(object.id), object.size_bytes.unwrap_or_default());
+        refuse(format!("l'objet {id} annonce {bytes} octets, au-delà de ce que le contrat d'entrée prévoit"));
+    }
     let units = manifest.units.len() as u64;
     if contract.units_max.is_some_and(|max| units > max) {
         refuse(format!("{units} unités d'archives, au-delà de ce que le contrat d'entrée prévoit"));

@@ -7,12 +7,15 @@ mod format;
 mod header;
 mod objects;
 mod package;
+mod profile;
 mod rules;
 mod seda;
+mod signatures;
 mod units;
 
 pub use objects::{Seen, attached};
 pub use rules::{Applied, Computed, compute};
+pub use signatures::Signing;
 
 use super::clamd::{Clamd, Verdict};
 use super::container::{Container, ContainerError, Limits};
@@ -43,6 +46,8 @@ pub struct Options<'a> {
     pub flat: Option<&'a str>,
     /// Whether the objects are going to be stored: both digests of each are computed then, in the one reading.
     pub storing: bool,
+    /// How the signatures of the objects are validated, where the agreement asks for it.
+    pub signatures: Option<Signing<'a>>,
     /// Who is told of each event as it comes.
     pub told: Option<&'a Sender<Event>>,
 }
@@ -125,6 +130,7 @@ fn whole(journal: &mut Journal, checked: &mut Checked, options: &Options<'_>) {
     let Some(message) = seda::read(journal, container, bordereau, options) else { return };
     let manifest = &message.manifest;
     header::check(journal, manifest, options.referentials);
+    profile::check(journal, manifest, container, bordereau, options.referentials, &options.bounds.xml);
     let attachments = match options.attachments.map(|path| Container::open(path, options.limits)).transpose() {
         Ok(attachments) => attachments,
         Err(error) => {
@@ -136,6 +142,8 @@ fn whole(journal: &mut Journal, checked: &mut Checked, options: &Options<'_>) {
     let places = package::check(journal, manifest, &holding, options.referentials);
     let inline = objects::Inline { container, bordereau, bytes_max: options.bounds.xml.bytes_max };
     checked.seen = objects::check(journal, manifest, &holding, &places, &inline, options.referentials, options.storing);
+    let contract = header::contract(manifest, options.referentials);
+    signatures::check(journal, manifest, &holding, &checked.seen, contract, options.signatures.as_ref());
     units::check(journal, manifest, options.referentials);
     rules::check(journal, manifest, options.referentials);
     checked.message = Some(message);

@@ -1,8 +1,8 @@
 //! CHECK_DIGEST, CHECK_OBJECT_SIZE, OG_OBJECTS_FORMAT_CHECK: each object read once, in the container's order.
 
-use super::format::{self, Compared};
+use super::format::{self, Compared, Shown, Windows};
 use super::{at, header};
-use crate::admission::{Format, HEAD_BYTES, identify};
+use crate::admission::{Format, identify};
 use crate::digest::{self, Digests};
 use crate::spec::seda::fragment;
 use crate::spec::seda::manifest::{Manifest, Object};
@@ -85,6 +85,13 @@ impl<'a> Holding<'a> {
         self.names.get(&folded(uri)).or_else(|| self.names.get(&plain()?)).copied()
     }
 
+    /// The whole of a member, when it is no longer than `bytes_max`.
+    pub(super) fn whole(&self, member: usize, bytes_max: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = self.container?.read(member, |input| input.take(bytes_max + 1).read_to_end(&mut bytes));
+        (read.is_ok() && bytes.len() as u64 <= bytes_max).then_some(bytes)
+    }
+
     fn each(
         &self,
         wanted: &dyn Fn(usize) -> bool,
@@ -120,9 +127,9 @@ pub(super) fn check(
     let result = holding.each(&|member| by_member.contains_key(&member), &mut |member, content| {
         if let Some(&object) = by_member.get(&member) {
             let one = &manifest.objects[object];
-            let mut found = look(manifest, one, content, storing)?;
+            let (mut found, shown) = look(manifest, one, content, storing)?;
             found.member = Some(member);
-            tally.judge(journal, manifest, one, &found, contract);
+            tally.judge(journal, manifest, one, &found, &shown, contract);
             seen[object] = found;
         }
         Ok(true)
@@ -141,8 +148,8 @@ pub(super) fn check(
             journal.ko("CHECK_DIGEST", detail, at(object.position));
             continue;
         };
-        if let Ok(found) = look(manifest, object, &mut content.as_slice(), storing) {
-            tally.judge(journal, manifest, object, &found, contract);
+        if let Ok((found, shown)) = look(manifest, object, &mut content.as_slice(), storing) {
+            tally.judge(journal, manifest, object, &found, &shown, contract);
             *seen = found;
         }
     }
@@ -170,13 +177,13 @@ pub fn attached(document: &[u8], object: &Object) -> Option<Vec<u8>> {
 }
 
 /// Reads an object to its end.
-fn look(manifest: &Manifest, object: &Object, content: &mut dyn Read, storing: bool) -> io::Result<Seen> {
+fn look(manifest: &Manifest, object: &Object, content: &mut dyn Read, storing: bool) -> io::Result<(Seen, Shown)> {
     let algorithm = manifest.optional(object.algorithm).and_then(Algorithm::of_name);
     let mut both = storing.then(digest::Hasher::new);
     // What is computed anyway is not computed twice.
     let apart = algorithm.filter(|one| !(storing && matches!(one, Algorithm::Sha256 | Algorithm::Sha512)));
     let mut hasher = apart.map(|algorithm| (algorithm, Hasher::new(algorithm)));
-    let (mut head, mut size_bytes) = (Vec::new(), 0_u64);
+    let (mut windows, mut size_bytes) = (Windows::default(), 0_u64);
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let count = content.read(&mut chunk)?;
@@ -184,9 +191,7 @@ fn look(manifest: &Manifest, object: &Object, content: &mut dyn Read, storing: b
             break;
         }
         size_bytes += count as u64;
-        if head.len() < HEAD_BYTES {
-            head.extend_from_slice(&chunk[..count.min(HEAD_BYTES - head.len())]);
-        }
+        windows.take(&chunk[..count]);
         if let Some((_, hasher)) = &mut hasher {
             hasher.update(&chunk[..count]);
         }
@@ -195,14 +200,21 @@ fn look(manifest: &Manifest, object: &Object, content: &mut dyn Read, storing: b
         }
     }
     let digests = both.map(digest::Hasher::finish);
-    let format = Some(identify(&head, object.uri.as_deref().unwrap_or_default()));
+    let shown = windows.shown();
+    let mut format = identify(&windows.head, object.uri.as_deref().unwrap_or_default());
+    if let [only] = shown.entries.as_slice() {
+        format.puid = Some(only.puid);
+        if format.media_type == "application/octet-stream" && !only.media_type.is_empty() {
+            format.media_type = only.media_type;
+        }
+    }
     let digest = match (hasher, algorithm, &digests) {
         (Some((algorithm, hasher)), ..) => Some((algorithm, hasher.finish())),
         (None, Some(Algorithm::Sha256), Some(both)) => Some((Algorithm::Sha256, both.sha256.to_vec())),
         (None, Some(Algorithm::Sha512), Some(both)) => Some((Algorithm::Sha512, both.sha512.to_vec())),
         _ => None,
     };
-    Ok(Seen { member: None, size_bytes, format, digest, digests })
+    Ok((Seen { member: None, size_bytes, format: Some(format), digest, digests }, shown))
 }
 
 /// How many objects were right, and what was wrong with the others.
@@ -222,6 +234,7 @@ impl Tally {
         manifest: &Manifest,
         object: &Object,
         seen: &Seen,
+        shown: &Shown,
         contract: Option<&Contract>,
     ) {
         self.looked += 1;
@@ -245,7 +258,7 @@ impl Tally {
         }
         let announced = manifest.optional(object.format);
         let Some(found) = seen.format else { return };
-        match format::compare(announced, found, contract) {
+        match format::compare(announced, found, shown, contract) {
             Compared::Same => {}
             Compared::Differs(detail) => {
                 self.format_faults += 1;

@@ -4,6 +4,7 @@
 use super::csv::{Row, rows};
 use super::list::{Entries, List};
 use super::{Contract, Profile, UnitProfile, read};
+use crate::spec::rng::{Grammar, GrammarError};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -133,6 +134,15 @@ impl Reading {
         if !self.of(1, List::Grammars) {
             return;
         }
+        if let Err(error) = Grammar::parse(text) {
+            let position = match &error {
+                GrammarError::Refused { position, .. } => Some(*position),
+                GrammarError::Xml(xml) => xml.position(),
+            };
+            let position = position.unwrap_or_default();
+            let column = (position.column > 0).then(|| position.column.to_string());
+            return self.fault(position.line as usize, column, error.to_string());
+        }
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
         self.entry(1, None, name, serde_json::json!({ "Name": name, "Grammar": text }));
     }
@@ -248,7 +258,11 @@ impl Reading {
         let Ok(value @ Value::Object(_)) = serde_json::from_str::<Value>(text) else {
             return self.fault(line, None, "un objet JSON est attendu");
         };
-        let list = list_of(&value);
+        // A contract may have no member but those of an agency.
+        let list = match (list_of(&value), self.expected) {
+            (List::Agencies, Some(List::Contracts)) => List::Contracts,
+            (list, _) => list,
+        };
         if !self.of(line, list) {
             return;
         }
