@@ -4,6 +4,8 @@
 
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/sip.rs"]
+mod sip;
 
 use archiland::spec::seda::{Mode, Version, validate, xml::Limits};
 use archiland::transfer::check::{Options, check};
@@ -168,5 +170,67 @@ async fn what_is_not_communicable_waits_for_the_control_authority() {
             problem(archive.get(package, &token).await, 403, "not-communicable").await;
         }
     }
+    archive.stop().await;
+}
+
+/// Sends a package, waits until its units are found, and gives them: identifier in the bordereau, archive.
+async fn transferred(archive: &Archive, token: &str, package: Vec<u8>) -> Vec<(String, String)> {
+    let sent = archive.request(Method::POST, "/v1/transfers?wait=60", token).body(package).send().await.unwrap();
+    let state: Value = sent.json().await.unwrap();
+    assert_eq!(state["outcome"], "OK", "{state}");
+    let documents = state["documents"].as_array().unwrap().iter().map(|d| d.as_str().unwrap());
+    let units = documents.clone().find(|d| d.ends_with("/units")).unwrap();
+    let lines = archive.get(units, token).await.text().await.unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of = |line: &Value, member: &str| line[member].as_str().unwrap().to_owned();
+    let units: Vec<_> = lines.map(|line| (of(&line, "id"), of(&line, "archive"))).collect();
+    for _ in 0..100 {
+        let found: Value = archive.get("/v1/archives?type=unite-archives", token).await.json().await.unwrap();
+        if found["archives"].as_array().unwrap().len() >= units.len() {
+            return units;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the units of the transfer are not found");
+}
+
+#[tokio::test]
+async fn a_tree_that_came_in_a_transfer_leaves_as_a_tree() {
+    let mut archive = Archive::start(Kind::Local).await;
+    let (token, _) = archive.agency("mairie", &["deposit", "read"]).await;
+    let units = transferred(&archive, &token, sip::Sip::default().zip()).await;
+    let of = |id: &str| units.iter().find(|(known, _)| known == id).unwrap().1.clone();
+    for version in [Version::V2_1, Version::V2_2, Version::V2_3] {
+        let request = json!({ "archives": [of("FONDS")], "version": version.number(), "receiver": "AD" });
+        let response = ask(&archive, &token, "/v1/restitutions", &request).await;
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let file = fetched(&archive, &token, &response.json().await.unwrap()).await;
+        let checked = check(&file, &Options { mode: Mode::Strict, ..Options::default() }).unwrap();
+        assert_eq!(checked.report.outcome, Outcome::Ok, "{version}: {:#?}", checked.report.events);
+        let manifest = member(&file, "manifest.xml");
+        valid(&manifest, version);
+        // The tree, its titles, its rule, and where each unit was.
+        let read = checked.message.unwrap().manifest;
+        let parents: Vec<_> = read.units.iter().map(|unit| unit.parent).collect();
+        assert_eq!(parents, [None, Some(0), Some(0)]);
+        let text = String::from_utf8(manifest).unwrap();
+        assert_eq!(text.matches("<Rule>APP-1</Rule>").count(), 1);
+        assert!(
+            text.contains("<Title>Lettre n° 1</Title>") && text.contains("<RelatedTransferReference>M-1<"),
+            "{text}"
+        );
+        for (id, ark) in &units {
+            assert_eq!(text.matches(&format!("<OriginatingSystemId>{ark}<")).count(), 1, "{id}");
+        }
+        assert_eq!(member(&file, "content/OBJ_1_0.txt"), sip::Sip::letter(1).as_bytes());
+    }
+    // A letter alone bears the rule it inherited.
+    let response = ask(&archive, &token, "/v1/deliveries", &json!({ "archives": [of("U1")] })).await;
+    let file = fetched(&archive, &token, &response.json().await.unwrap()).await;
+    let manifest = member(&file, "manifest.xml");
+    valid(&manifest, Version::V2_2);
+    let text = String::from_utf8(manifest).unwrap();
+    assert!(text.contains("<Rule>APP-1</Rule><StartDate>2025-12-31</StartDate>"), "{text}");
+    assert!(!text.contains("Courrier") && text.contains("<FinalAction>Destroy<"), "{text}");
     archive.stop().await;
 }

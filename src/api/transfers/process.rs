@@ -13,11 +13,11 @@ use crate::api::services::App;
 use crate::package::{Record, RecordError};
 use crate::spec::seda::{Bounds, Message, fragment};
 use crate::store::StoreError;
-use crate::transfer::check::{Checked, Options, Seen, check};
+use crate::transfer::check::{Checked, Options, Seen, Signing, check};
 use crate::transfer::container::{Container, Kind, Limits};
 use crate::transfer::event::{Journal, Outcome, Report};
 use crate::transfer::peek::peek;
-use crate::transfer::referentials::Referentials;
+use crate::transfer::referentials::{Referentials, SignatureVerification};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -325,6 +325,11 @@ async fn examine(
             attachments: attachments.as_deref(),
             flat: job.flat.as_deref(),
             storing: true,
+            signatures: Some(Signing {
+                rules: &app.signatures,
+                at: app.clock.now(),
+                otherwise: SignatureVerification::None,
+            }),
             told: Some(&told),
             ..Options::default()
         };

@@ -90,3 +90,67 @@ fn what_a_hold_may_say() {
     let manifest = manifest(&hold("<StartDate>2020-01-01</StartDate><HoldEndDate>2021-01-01</HoldEndDate>"), "");
     assert_eq!(applied(&manifest, "x"), [("H".into(), Some(date!(2021 - 01 - 01)))]);
 }
+
+/// VITAM's own description of inheritance: what a unit prevents, nothing below it gets from above, unless another parent
+/// brings it.
+#[test]
+fn what_is_prevented_stays_out_below_unless_another_way_brings_it() {
+    const PREVENT: &str = "<AccessRule><PreventInheritance>true</PreventInheritance></AccessRule>";
+    let access = "<AccessRule><Rule>A</Rule><StartDate>2000-01-01</StartDate></AccessRule>";
+    let units = [
+        unit("top", access, &["cut", "other"]),
+        unit("cut", PREVENT, &["below", "both"]),
+        unit("other", "", &["both"]),
+        unit("below", "", &[]),
+        unit("both", "", &[]),
+    ];
+    let appraisal = "<AppraisalRule><Rule>C</Rule><FinalAction>Keep</FinalAction></AppraisalRule>";
+    let manifest = manifest(&units.concat(), appraisal);
+    let a = Some(date!(2025 - 01 - 01));
+    assert_eq!(applied(&manifest, "top"), [("A".into(), a), ("C".into(), None)]);
+    assert_eq!(applied(&manifest, "cut"), [("C".into(), None)]);
+    assert_eq!(applied(&manifest, "below"), [("C".into(), None)]);
+    assert_eq!(applied(&manifest, "both"), [("A".into(), a), ("C".into(), None)]);
+}
+
+/// A rule named by `RefNonRuleId` is left out alone; a rule redefined takes its own date; the same rule by two ways with
+/// two dates applies twice, and the later date is the one that counts.
+#[test]
+fn one_rule_left_out_one_redefined_one_twice() {
+    let access = |start: &str| format!("<AccessRule><Rule>B</Rule><StartDate>{start}</StartDate></AccessRule>");
+    let two =
+        "<AccessRule><Rule>A</Rule><StartDate>2000-01-01</StartDate><Rule>B</Rule><StartDate>2000-01-15</StartDate>";
+    let units = [
+        unit("x", &format!("{two}</AccessRule>"), &["z", "v", "w"]),
+        unit("y", &access("2010-01-15"), &["z"]),
+        unit("z", "", &[]),
+        unit("v", "<AccessRule><RefNonRuleId>B</RefNonRuleId></AccessRule>", &[]),
+        unit("w", &access("2020-03-31"), &[]),
+    ];
+    let manifest = manifest(&units.concat(), "");
+    let (a, first) = (Some(date!(2025 - 01 - 01)), Some(date!(2000 - 02 - 15)));
+    assert_eq!(
+        applied(&manifest, "z"),
+        [("A".into(), a), ("B".into(), first), ("B".into(), Some(date!(2010 - 02 - 15)))]
+    );
+    assert_eq!(applied(&manifest, "v"), [("A".into(), a)]);
+    // The last day of April, which has no 31st.
+    assert_eq!(applied(&manifest, "w"), [("A".into(), a), ("B".into(), Some(date!(2020 - 04 - 30)))]);
+}
+
+#[test]
+fn without_a_start_or_for_ever_there_is_no_end() {
+    let units = [
+        unit("x", "<AccessRule><Rule>A</Rule></AccessRule>", &[]),
+        unit(
+            "y",
+            "<AppraisalRule><Rule>C</Rule><StartDate>2000-01-01</StartDate><FinalAction>Destroy</FinalAction></AppraisalRule>",
+            &[],
+        ),
+        unit("z", "<HoldRule><Rule>H</Rule><StartDate>2000-01-01</StartDate></HoldRule>", &[]),
+    ];
+    let manifest = manifest(&units.concat(), "");
+    for (id, rule) in [("x", "A"), ("y", "C"), ("z", "H")] {
+        assert_eq!(applied(&manifest, id), [(rule.into(), None)]);
+    }
+}
