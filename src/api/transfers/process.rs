@@ -319,17 +319,14 @@ async fn examine(
         let job = &operation.job;
         let package = path(&app, &job.package.file);
         let attachments = job.attachments.as_ref().map(|attachments| path(&app, &attachments.file));
+        let rules = app.signatures.current();
         let options = Options {
             referentials: Some(&*referentials),
             clamd: app.clamd.as_ref(),
             attachments: attachments.as_deref(),
             flat: job.flat.as_deref(),
             storing: true,
-            signatures: Some(Signing {
-                rules: &app.signatures,
-                at: app.clock.now(),
-                otherwise: SignatureVerification::None,
-            }),
+            signatures: Some(Signing { rules: &rules, at: app.clock.now(), otherwise: SignatureVerification::None }),
             told: Some(&told),
             ..Options::default()
         };

@@ -127,10 +127,14 @@ impl Checking<'_, '_> {
             trust: &rules.trust,
             at: self.signing.at,
             existence: None,
+            beside: None,
             integrity_only: false,
         };
+        let certificates = rules.trust.outside_certificates();
         // Several documents beside a detached signature: the one it is about is the one it holds with.
-        let alone = |contents: &[Content<'_>]| judge(&gather(&Input { name: Some(&name), bytes, contents }), &context);
+        let alone = |contents: &[Content<'_>]| {
+            judge(&gather(&Input { name: Some(&name), bytes, contents, certificates: &certificates }), &context)
+        };
         let mut verdict = alone(&contents);
         if contents.len() > 1 && verdict.cryptographically_intact != Some(true) {
             for content in contents.chunks(1) {
