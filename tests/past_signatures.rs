@@ -37,9 +37,14 @@ fn authority(name: &str, until: OffsetDateTime) -> CertificateParams {
 
 /// A chain of three whose lists were made at `listed`; `revoked`: when, and of whom (serial number).
 fn made(listed: OffsetDateTime, revoked: Option<(OffsetDateTime, u8)>) -> Made {
+    made_under(datetime!(2030-01-01 0:00 UTC), listed, revoked)
+}
+
+/// The same, whose intermediate authority ends at `until`.
+fn made_under(until: OffsetDateTime, listed: OffsetDateTime, revoked: Option<(OffsetDateTime, u8)>) -> Made {
     let root = authority("Racine", datetime!(2040-01-01 0:00 UTC));
     let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
-    let mut params = authority("Intermédiaire", datetime!(2030-01-01 0:00 UTC));
+    let mut params = authority("Intermédiaire", until);
     params.serial_number = Some(SerialNumber::from_slice(&[0x21]));
     let between = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -118,4 +123,16 @@ fn a_list_made_after_the_end_does_not_tell_of_revocations_before_it() {
 fn an_answer_older_than_the_proof_is_not_fresh_for_ever() {
     let early = made(datetime!(2026-01-10 0:00 UTC), None);
     assert_eq!(said(&early, THIRTY_YEARS_LATER, Some(ARCHIVED)), "REVOCATION_OUT_OF_BOUNDS_NO_POE");
+}
+
+#[test]
+fn the_control_time_slides_to_what_was_last_known() {
+    let (until, listed) = (datetime!(2026-03-04 0:00 UTC), datetime!(2026-03-03 0:00 UTC));
+    let made = made_under(until, listed, None);
+    // The authority had ended when the signature was archived; its lists were fresh, and nobody had been revoked.
+    assert_eq!(said(&made, datetime!(2026-03-06 0:00 UTC), Some(ARCHIVED)), "TOTAL-PASSED");
+    assert_eq!(said(&made, datetime!(2026-03-06 0:00 UTC), None), "OUT_OF_BOUNDS_NO_POE");
+    // Later they no longer are: what is known goes back to the lists, which precede the proof.
+    assert_eq!(said(&made, THIRTY_YEARS_LATER, Some(ARCHIVED)), "OUT_OF_BOUNDS_NO_POE");
+    assert_eq!(said(&made, THIRTY_YEARS_LATER, Some(datetime!(2026-03-02 0:00 UTC))), "TOTAL-PASSED");
 }

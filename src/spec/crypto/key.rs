@@ -88,8 +88,23 @@ impl Curve {
 pub enum SignatureForm {
     /// `SEQUENCE { r, s }`: CMS, X.509, RFC 3161.
     Der,
-    /// `r ‖ s`, each as long as the order: XMLDSig (RFC 9231 § 2.3.6).
+    /// `r ‖ s`, each as long as the order: XMLDSig (RFC 9231 § 2.3.6), and plain ECDSA (BSI TR-03111 § 5.2.1) anywhere.
     Raw,
+}
+
+impl SignatureForm {
+    /// The form that a signature algorithm's identifier (content octets) asks for in CMS and X.509.
+    pub fn of_oid(oid: &[u8]) -> Self {
+        // 0.4.0.127.0.7.1.1.4.1: ecdsa-plain-signatures.
+        const PLAIN: &[u8] = &[0x04, 0x00, 0x7f, 0x00, 0x07, 0x01, 0x01, 0x04, 0x01];
+        if oid.len() == PLAIN.len() + 1 && oid.starts_with(PLAIN) { Self::Raw } else { Self::Der }
+    }
+
+    /// The same, of an AlgorithmIdentifier (DER).
+    pub fn of(identifier: &[u8]) -> Self {
+        let oid = Reader::new(identifier).sequence("").and_then(|mut fields| fields.oid(""));
+        oid.map_or(Self::Der, Self::of_oid)
+    }
 }
 
 impl PublicKey {

@@ -153,7 +153,8 @@ impl Certificate {
     /// Checks that `issuer`'s key signed this certificate. Says nothing of `issuer`'s right to do so.
     pub fn is_signed_by(&self, issuer: &Certificate) -> Result<(), VerifyError> {
         let key = issuer.public_key().map_err(|_| VerifyError::Mismatch)?;
-        key.verify(&self.signature_algorithm()?, self.tbs(), &self.0.signature, SignatureForm::Der)
+        let form = SignatureForm::of(&self.0.der[self.0.signature_algorithm.clone()]);
+        key.verify(&self.signature_algorithm()?, self.tbs(), &self.0.signature, form)
     }
 }
 

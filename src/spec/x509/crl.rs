@@ -129,7 +129,7 @@ impl<'a> Crl<'a> {
     pub fn is_signed_by(&self, issuer: &Certificate) -> Result<(), VerifyError> {
         let algorithm = SignatureAlgorithm::from_der(self.algorithm, None)?;
         let key = issuer.public_key().map_err(|_| VerifyError::Mismatch)?;
-        key.verify(&algorithm, self.tbs, self.signature, SignatureForm::Der)
+        key.verify(&algorithm, self.tbs, self.signature, SignatureForm::of(self.algorithm))
     }
 
     /// The algorithm it is signed with.

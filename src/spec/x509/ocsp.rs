@@ -163,7 +163,7 @@ impl<'a> OcspResponse<'a> {
     pub fn is_signed_by(&self, certificate: &Certificate) -> Result<(), VerifyError> {
         let algorithm = SignatureAlgorithm::from_der(self.algorithm, None)?;
         let key = certificate.public_key().map_err(|_| VerifyError::Mismatch)?;
-        key.verify(&algorithm, self.tbs, self.signature, SignatureForm::Der)
+        key.verify(&algorithm, self.tbs, self.signature, SignatureForm::of(self.algorithm))
     }
 
     fn is_from(&self, candidate: &Certificate) -> bool {

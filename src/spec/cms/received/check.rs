@@ -306,12 +306,13 @@ fn holds(
     let Ok(key) = PublicKey::from_spki(certificate.public_key) else {
         return Err(Unsupported("clé publique illisible".to_owned()).into());
     };
+    let form = SignatureForm::of_oid(signer.algorithm.oid);
     match message {
-        Message::Digest(digest) => key.verify_digest(algorithm, digest, &signer.signature, SignatureForm::Der),
+        Message::Digest(digest) => key.verify_digest(algorithm, digest, &signer.signature, form),
         Message::Attributes(candidates) => {
             let mut verdict = Err(VerifyError::Mismatch);
             for (at, candidate) in candidates.iter().enumerate() {
-                verdict = key.verify(algorithm, candidate, &signer.signature, SignatureForm::Der);
+                verdict = key.verify(algorithm, candidate, &signer.signature, form);
                 if verdict.is_ok() {
                     if at == 0 && candidates.len() > 1 {
                         remarks.push(Remark::NotDer);

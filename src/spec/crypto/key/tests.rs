@@ -73,3 +73,18 @@ fn what_cannot_be_computed_is_unsupported_and_a_foreign_key_is_a_mismatch() {
         assert_eq!(key.verify(&algorithm, b"abc", &[1; 128], SignatureForm::Der), Err(VerifyError::Mismatch));
     }
 }
+
+#[test]
+fn plain_ecdsa_says_so_in_its_identifier() {
+    use crate::spec::cms::asn1;
+    let identifier =
+        |dotted| asn1::sequence(&[&asn1::oid(&const_oid::ObjectIdentifier::new_unwrap(dotted)), &[tag::NULL, 0]]);
+    for (dotted, form) in [
+        ("0.4.0.127.0.7.1.1.4.1.3", SignatureForm::Raw),
+        ("0.4.0.127.0.7.1.1.4.1.11", SignatureForm::Raw),
+        ("1.2.840.10045.4.3.2", SignatureForm::Der),
+        ("1.2.840.113549.1.1.11", SignatureForm::Der),
+    ] {
+        assert_eq!(SignatureForm::of(&identifier(dotted)), form, "{dotted}");
+    }
+}
