@@ -5,7 +5,8 @@ use super::daemon::{AGENCY, Archive};
 use archiland::package::{Body, Record, entry_of};
 use archiland::receipt::Receipt;
 use archiland::sequencer::LogReader;
-use archiland::spec::tlog::proof::verify_consistency;
+use archiland::spec::tlog::leaf_hash;
+use archiland::spec::tlog::proof::{verify_consistency, verify_inclusion};
 use archiland::store::{Backend, open_backend};
 use archiland::verify::{self, Outcome, Trust};
 use bytes::Bytes;
@@ -100,7 +101,10 @@ pub async fn nothing_is_missing(archive: &Archive, acknowledged: &[Acknowledged]
     let records = reader.records(0..published.size, published.size).await.expect("readable records");
     let mut keys = BTreeMap::new();
     for (index, bytes) in records.iter().enumerate() {
-        assert_eq!(reader.entry(index as u64, published.size).await.unwrap(), entry_of(bytes), "entry {index}");
+        let (at, size) = (index as u64, published.size);
+        let proof = reader.inclusion(at, size).await.unwrap();
+        let leaf = leaf_hash(&entry_of(bytes));
+        assert_eq!(verify_inclusion(at, &leaf, size, &proof, &published.root), Ok(()), "entry {index}");
         let record = Record::parse(bytes).unwrap_or_else(|error| panic!("record {index}: {error}"));
         if let Body::Deposit(deposit) = record.body
             && let Some(key) = deposit.idempotency
