@@ -41,6 +41,7 @@ const TARGETS: &[Target] = &[
     ("signed_data", targets::signed_data),
     ("pdf", targets::pdf),
     ("asic", targets::asic),
+    ("pes", targets::pes),
 ];
 
 #[test]

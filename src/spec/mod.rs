@@ -8,6 +8,7 @@ pub mod cms;
 pub mod crypto;
 pub mod ers;
 pub mod pdf;
+pub mod pes;
 pub mod pronom;
 pub mod rng;
 pub mod seda;

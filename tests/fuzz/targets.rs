@@ -9,6 +9,7 @@ use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
 use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode, verify_xml};
+use archiland::spec::pes::{Content as PesContent, ContentLimits, Limits as PesLimits, Pes};
 use archiland::spec::pronom::table;
 use archiland::spec::rng;
 use archiland::spec::seda::{self, Bounds, Mode};
@@ -290,6 +291,24 @@ pub(crate) fn xml(data: &[u8]) {
         assert_eq!(to_vec(&again, &Selection::document(&again, true), &method), form, "{rules:?} is stable");
         let last: Option<Element<'_>> = document.elements().last();
         let _ = last.map(|last| to_vec(&document, &Selection::subtree(&last, false), &method));
+    }
+}
+
+/// A PES tells what it has within its limits; its attachments come out whole or not at all, the same from the file and
+/// from its text.
+pub(crate) fn pes(data: &[u8]) {
+    let Ok(document) = Document::parse(data, &Limits::default()) else { return };
+    let limits = PesLimits { bordereaux_max: 8, pieces_max: 16, attachments_max: 8, acquits_max: 8 };
+    let Ok(Pes::Aller(aller)) = Pes::read(&document, &limits) else { return };
+    assert!(aller.bordereaux.len() <= 8 && aller.attachments.len() <= 8);
+    for attachment in &aller.attachments {
+        let contents = ContentLimits { bytes_max: 1 << 20, ratio_max: 200 };
+        let Some(text) = attachment.text() else { continue };
+        let whole = PesContent::new(text.as_bytes(), contents).whole();
+        assert!(whole.as_ref().is_ok_and(|whole| whole.len() <= 1 << 20) || whole.is_err());
+        if let Some(place) = attachment.place(data) {
+            assert_eq!(PesContent::new(&data[place], contents).whole(), whole);
+        }
     }
 }
 

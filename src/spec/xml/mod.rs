@@ -16,6 +16,7 @@ mod decode;
 mod parse;
 mod scope;
 mod tag;
+mod text;
 mod tree;
 
 #[cfg(test)]

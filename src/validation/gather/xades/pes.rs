@@ -4,6 +4,7 @@
 //! `Bordereau` anywhere else is not one that an accountant's software reads, however well it is signed.
 
 use super::{Covered, tidy};
+use crate::spec::pes;
 use crate::spec::xml::{Document, Element};
 use crate::spec::xmldsig::DSIG_NS;
 use crate::validation::facts::{Coverage, CoverageKind, Facts, Fault, FaultKind, SignatureFacts};
@@ -30,7 +31,7 @@ struct Unit<'d> {
 /// The parts of a document, if it is a PES.
 pub(super) fn units<'d>(document: &'d Document<'d>) -> Option<Units<'d>> {
     let root = document.root();
-    if root.name() != "PES_Aller" || !root.namespace().contains("/helios/pes_v2/") {
+    if !pes::is_aller(&root) {
         return None;
     }
     let mut units = Vec::new();
@@ -56,11 +57,7 @@ pub(super) fn units<'d>(document: &'d Document<'d>) -> Option<Units<'d>> {
 }
 
 fn bordereau(element: Element<'_>) -> Unit<'_> {
-    let block = element.children().find(|child| child.name() == "BlocBordereau");
-    let value = |name: &str| {
-        let field = block.and_then(|block| block.children().find(|child| child.name() == name));
-        field.and_then(|field| field.attribute("V")).map(|value| tidy(&value))
-    };
+    let value = |name: &str| pes::value(&element, &["BlocBordereau", name]).map(|value| tidy(&value));
     let mut detail = Vec::new();
     for (name, label) in [("Exer", "exercice"), ("TypBord", "type"), ("DteBordEm", "émis le"), ("NbrPce", "pièces :")]
     {
