@@ -12,7 +12,8 @@
 //! 2. [`admission`] reads it once, under limits, and decides; what was not admitted cannot be stored, by its type.
 //!    [`validation`] says what the signatures in it are worth: facts first, a verdict after, with what [`trust`] fetches
 //!    where it may. [`transfer`] goes through a
-//!    SEDA package, many documents at once, with the checks archivists know by name.
+//!    SEDA package, many documents at once, with the checks archivists know by name. [`producer`] knows what each
+//!    system really sends: the interface of télétransmission (s2low HELIOS).
 //! 3. [`package`] gives the archive its record (the preservation metadata) and its identifier, an ARK.
 //! 4. [`digest`] computes both digests while the bytes pass.
 //! 5. [`store`] makes the payload durable: a shared pack for small ones, an object each for large ones.
@@ -40,6 +41,7 @@ pub mod digest;
 pub mod dissemination;
 pub mod evidence;
 pub mod package;
+pub mod producer;
 pub mod receipt;
 pub mod search;
 pub mod sequencer;

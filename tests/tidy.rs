@@ -24,6 +24,7 @@ const ROOMS: &[&str] = &[
     "trust",
     "admission",
     "transfer",
+    "producer",
     "store",
     "dissemination",
     "sequencer",

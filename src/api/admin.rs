@@ -58,7 +58,7 @@ pub(super) struct Agencies {
 pub(super) struct TokenRequest {
     /// Whose.
     agency: String,
-    /// `deposit`, `read`, `audit`, `admin`.
+    /// `deposit`, `read`, `audit`, `admin`, `archivist`.
     #[schema(value_type = Vec<String>)]
     scopes: Vec<Scope>,
     /// What it is for.
@@ -73,6 +73,9 @@ pub(super) struct TokenRequest {
     /// The secret is the password of an as@lae connector, which sends its SHA-256 (HTTP Basic, `/restservices`).
     #[serde(default)]
     password: bool,
+    /// SHA-256 of the client certificate without which the secret is worth nothing: an account of that certificate.
+    #[serde(default)]
+    with_certificate_sha256: Option<String>,
 }
 
 /// A token just issued.
@@ -181,7 +184,9 @@ pub(super) async fn issue(
             "This certificate is accepted already: revoke it first.",
         ));
     }
-    let issued = new_token(hash, request.scopes, request.label, expires);
+    let certificate = request.with_certificate_sha256.as_deref().map(parse_fingerprint).transpose()?;
+    let mut issued = new_token(hash, request.scopes, request.label, expires);
+    issued.certificate = certificate.map(hex::encode);
     let token = issued.token.clone();
     record(&app, &caller.actor, &request.agency, RecordBody::TokenIssued(issued)).await?;
     Ok((StatusCode::CREATED, axum::Json(TokenCreated { token, secret })))
@@ -233,6 +238,7 @@ pub(crate) fn new_token(
         scopes,
         label,
         expires: expires.map(format_record_time),
+        certificate: None,
     }
 }
 

@@ -32,6 +32,21 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Who holds a token that was checked.
+    pub(super) fn of(token: Token, by_certificate: bool) -> Self {
+        let actor = if by_certificate {
+            format!("certificate:{}", hex::encode(token.hash))
+        } else {
+            format!("token:{}", token.token)
+        };
+        Self { agency: token.agency.clone(), actor, token }
+    }
+
+    /// Its token.
+    pub(super) fn token(&self) -> &Token {
+        &self.token
+    }
+
     /// Fails unless the credential has one of these scopes.
     pub(super) fn require(&self, scopes: &[Scope]) -> Result<(), Problem> {
         if scopes.iter().any(|scope| self.token.allows(*scope)) {
@@ -117,7 +132,9 @@ fn identify(app: &Services, parts: &Parts) -> Result<Caller, Problem> {
 
 fn known(app: &Services, hash: [u8; 32], by_certificate: bool) -> Result<Caller, Problem> {
     let token = app.catalog.token_by_hash(&hash).ok_or_else(unauthenticated)?;
-    if !bool::from(token.hash.ct_eq(&hash)) {
+    let certificate = parts.extensions.get::<PeerCertificate>().map(|certificate| certificate.0);
+    // Some secrets are worth something over one certificate's session only.
+    if !bool::from(token.hash.ct_eq(&hash)) || token.certificate.is_some_and(|own| certificate != Some(own)) {
         return Err(unauthenticated());
     }
     token.check(app.clock.now()).map_err(|refusal| match refusal {
@@ -132,9 +149,7 @@ fn known(app: &Services, hash: [u8; 32], by_certificate: bool) -> Result<Caller,
             "This token has expired: ask the operator for another.",
         ),
     })?;
-    let actor =
-        if by_certificate { format!("certificate:{}", hex::encode(hash)) } else { format!("token:{}", token.token) };
-    Ok(Caller { agency: token.agency.clone(), actor, token })
+    Ok(Caller::of(token, by_certificate))
 }
 
 /// The secret of `Authorization: Bearer …`.

@@ -68,7 +68,6 @@ pub(super) async fn create(State(app): State<App>, caller: Caller, request: Requ
 
 /// Archives documents that another interface has received, by the very path of `POST /v1/deposits`; `key` is the
 /// idempotency key. The status says whether they are new (201) or were archived before under the same key (200).
-#[expect(dead_code, reason = "the façades of other protocols come through here")]
 pub(super) async fn deposit(
     app: &App,
     caller: &Caller,

@@ -21,6 +21,9 @@
 //! | `POST /tsa` | a time-stamp token (RFC 3161) | deposit, or anyone where configured |
 //! | `POST /witness/add-checkpoint` | a cosignature (C2SP tlog-witness) | the logs watched |
 //! | `GET /log/…` | the public log (C2SP tlog-tiles) | anyone |
+//! | `GET /v1/transmissions…` | transmissions by what is in them; gaps of a year | deposit, read, archivist |
+//! | `POST /v1/transmissions/answers` | acquittements and retours of the accountant | deposit |
+//! | `/modules/helios/…`, `/api/…`, `/admin/users/…` | télétransmission as s2low speaks it | deposit, read, archivist |
 //! | `/healthz`, `/readyz`, `/metrics`, `/v1/openapi.json` | operation | anyone |
 //!
 //! An agency sees its own archives only: for anyone else's the answer is 404, as if there were none. `audit` sees all.
@@ -36,6 +39,7 @@ mod deposits;
 mod ers;
 mod evidence;
 mod health;
+mod helios;
 mod identifier;
 mod log;
 mod maarch;
@@ -56,6 +60,7 @@ mod services;
 mod signatures;
 mod source;
 mod transfers;
+mod transmissions;
 mod tsa;
 mod validations;
 mod witness;
@@ -82,7 +87,7 @@ const TRANSFERS: &str = "/v1/transfers";
 
 /// Routes with limits of their own, step by step: what they receive may take hours to send.
 const STREAMED: &[&str] =
-    &[DEPOSITS, TRANSFERS, asalae::MESSAGES, asalae::CHUNKS, maarch::TRANSFERS, maarch::TRANSFERS_TOO];
+    &[DEPOSITS, TRANSFERS, asalae::MESSAGES, asalae::CHUNKS, maarch::TRANSFERS, maarch::TRANSFERS_TOO, helios::IMPORT];
 
 /// Every route of the daemon.
 pub fn router(app: App) -> Router {
@@ -113,6 +118,10 @@ pub fn router(app: App) -> Router {
         .route("/v1/referentials/{list}/entries/{id}", get(referentials::entry))
         .route("/v1/openapi.json", get(openapi::fetch))
         .route("/v1/validations", post(validations::validate))
+        .route("/v1/transmissions", get(transmissions::find))
+        .route("/v1/transmissions/completeness", get(transmissions::completeness))
+        .route("/v1/transmissions/{transaction}", get(transmissions::fetch))
+        .route("/v1/transmissions/answers", post(helios::answers::deposit))
         .route("/tsa", post(tsa::stamp))
         .route("/witness/add-checkpoint", post(witness::add_checkpoint))
         .route("/log/{*path}", get(log::fetch).options(log::preflight))
@@ -121,6 +130,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(health::metrics))
         .merge(asalae::routes())
         .merge(maarch::routes())
+        .merge(helios::routes())
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || {
             Problem::new(

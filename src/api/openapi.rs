@@ -165,7 +165,9 @@ impl Modify for Credentials {
         super::deliveries::request_dip, super::deliveries::dips, super::deliveries::request_transfer, super::deliveries::transfers,
         super::deliveries::state, super::deliveries::package, super::deliveries::question, super::deliveries::answer,
         super::referentials::import, super::referentials::lists, super::referentials::list, super::referentials::entry, super::referentials::changes,
-        super::validations::validate, super::revalidations::validate, super::tsa::stamp, super::witness::add_checkpoint,
+        super::validations::validate, super::revalidations::validate, super::helios::answers::deposit,
+        super::transmissions::find, super::transmissions::fetch, super::transmissions::completeness,
+        super::tsa::stamp, super::witness::add_checkpoint,
         super::log::fetch, super::health::healthz, super::health::readyz, super::health::metrics,
     ),
     components(schemas(
@@ -178,6 +180,7 @@ impl Modify for Credentials {
         (name = "archives", description = "Reading and looking up"),
         (name = "deliveries", description = "Archives as SEDA packages: communication and restitution"),
         (name = "validations", description = "What signatures are worth (ETSI EN 319 102-1)"),
+        (name = "transmissions", description = "Télétransmission to Hélios"),
         (name = "timestamps", description = "Time-stamp tokens (RFC 3161)"),
         (name = "witness", description = "Cosignatures for other logs (C2SP tlog-witness)"),
         (name = "log", description = "The public log (C2SP tlog-tiles)"),

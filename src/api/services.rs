@@ -2,6 +2,7 @@
 
 use super::asalae::Sessions;
 use super::evidence::Evidences;
+use super::helios::Desk;
 use super::metrics::Metrics;
 use super::pulse::Pulse;
 use super::rate::Rates;
@@ -121,6 +122,7 @@ pub struct Services {
     pub(super) packages: Arc<Semaphore>,
     pub(super) operations: Operations,
     pub(super) sessions: Sessions,
+    pub(super) helios: Desk,
 }
 
 impl std::fmt::Debug for Services {
@@ -160,6 +162,7 @@ impl Services {
             packages: Arc::new(Semaphore::new(PACKAGES_MAX)),
             operations,
             sessions: Sessions::default(),
+            helios: Desk::default(),
             parts,
         });
         transfers::resume(&app);

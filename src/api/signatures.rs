@@ -195,6 +195,9 @@ impl Collected {
                 Some(why) => Err(refusal(why)),
                 None => Ok(Some(judged.archived())),
             },
+            (Requirement::Intact, Some(judged)) if judged.failed() => {
+                Err(refusal(judged.refusal().unwrap_or_default()))
+            }
             (_, judged) => Ok(judged.map(Validated::archived)),
         }
     }
@@ -304,6 +307,11 @@ impl Validated {
             _ = write!(why, " ; « {name} » non lu : trop volumineux");
         }
         Some(why)
+    }
+
+    /// Whether a signature does not hold.
+    fn failed(&self) -> bool {
+        self.worst().is_some_and(|(_, _, verdict)| verdict.indication == Some(Indication::TotalFailed))
     }
 
     /// The reports and the summary to archive.

@@ -6,6 +6,7 @@
 //! be for every credential.
 
 use super::keys::{self, AGENCY, CURSOR, DELIVERY, REGISTER, TOKEN};
+use super::transmissions::{self, Distinct, Listing, Rows, Transmission};
 use super::{Agency, Catalog, CatalogError, Delivery, Prior, Register, Token};
 use crate::package::ReferentialChange;
 use crate::views::{
@@ -146,6 +147,18 @@ impl Catalog for EmbeddedCatalog {
         }
         Ok(None)
     }
+
+    fn transmission(&self, number: u64) -> Result<Option<Transmission>, CatalogError> {
+        self.on_engine(|tree| transmissions::get(tree, number)).map_err(|e| CatalogError(e.to_string()))
+    }
+
+    fn transmission_with(&self, agency: &str, what: &Distinct<'_>) -> Result<Option<u64>, CatalogError> {
+        self.on_engine(|tree| transmissions::with(tree, agency, what)).map_err(|e| CatalogError(e.to_string()))
+    }
+
+    fn transmissions(&self, agency: &str, listing: &Listing<'_>) -> Result<Vec<Transmission>, CatalogError> {
+        self.on_engine(|tree| transmissions::list(tree, agency, listing)).map_err(|e| CatalogError(e.to_string()))
+    }
 }
 
 impl View for EmbeddedCatalog {
@@ -176,6 +189,13 @@ impl View for EmbeddedCatalog {
         let clock_ms = change.clock_ms;
         self.on_engine(|tree| {
             let mut writes = writes;
+            let mut rows = Rows::new(tree);
+            for entry in entries {
+                if let Event::Transmission(transmitted) = &entry.event {
+                    rows.take(entry, transmitted, &mut writes)?;
+                }
+            }
+            rows.write(&mut writes);
             for expired in tree.range(keys::expired_keys(clock_ms)).keys().take(2 * entries.len() + PRUNED_MIN) {
                 writes.remove(expired?);
             }
@@ -255,6 +275,7 @@ impl<'m> Change<'m> {
                     index: entry.index,
                     expires_ms: issued.expires.map(|at| at.unix_timestamp() * 1_000 + i64::from(at.millisecond())),
                     revoked_ms,
+                    certificate: issued.certificate,
                 };
                 self.parts.tokens.insert(token.token.clone(), token);
             }
@@ -284,7 +305,8 @@ impl<'m> Change<'m> {
                     self.parts.deliveries.insert(delivery.index, delivery);
                 }
             }
-            Event::Nothing => {}
+            // Transmissions have rows of their own.
+            Event::Transmission(_) | Event::Nothing => {}
         }
     }
 

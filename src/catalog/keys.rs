@@ -8,6 +8,10 @@
 //! | `r` ‖ name | the list of reference data, JSON |
 //! | `d` ‖ index u64 | the request for archives, JSON |
 //! | `i` ‖ epoch u16 ‖ idempotency digest 32 | index u64, log clock u64, content digest 32, agency code |
+//! | `x` ‖ number u64 | the transmission, JSON |
+//! | `u` ‖ digest 32 of what it must not share with another | its number u64 |
+//! | `l` ‖ digest 8 of the agency ‖ state u8 ‖ number u64 | nothing: transmissions by state |
+//! | `k` ‖ digest 16 of agency and term ‖ number u64 | nothing: transmissions by term |
 //!
 //! Numbers are big-endian; times are Unix milliseconds. An **epoch** is thirty days: a look-up tries the few epochs of the
 //! window, and what has left the window is one contiguous range, found by one seek and deleted a little at a time. That
@@ -22,7 +26,7 @@ use crate::views::Cursor;
 use std::ops::{Range, RangeInclusive};
 
 /// Changes whenever keys or values do; another number on disk means rebuild.
-const SCHEMA: u16 = 1;
+const SCHEMA: u16 = 3;
 
 pub(super) const CURSOR: &[u8] = b"c";
 pub(super) const AGENCY: u8 = b'a';

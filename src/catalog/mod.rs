@@ -3,8 +3,10 @@
 
 mod embedded;
 mod keys;
+mod transmissions;
 
 pub use embedded::{CatalogOptions, EmbeddedCatalog};
+pub use transmissions::{Distinct, Listing, Transmission};
 
 use crate::package::{Agency, DeliveryRequested, ReferentialChange, Scope};
 use thiserror::Error;
@@ -43,6 +45,15 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// The deposit that used this idempotency digest within [`IDEMPOTENCY_WINDOW`], if the agency made it.
     fn prior(&self, agency: &str, idempotency: &[u8; 32]) -> Result<Option<Prior>, CatalogError>;
+
+    /// The transmission of this number.
+    fn transmission(&self, number: u64) -> Result<Option<Transmission>, CatalogError>;
+
+    /// The transmission of an agency that already has this, unless it ended in error.
+    fn transmission_with(&self, agency: &str, what: &Distinct<'_>) -> Result<Option<u64>, CatalogError>;
+
+    /// Transmissions of an agency, by number.
+    fn transmissions(&self, agency: &str, listing: &Listing<'_>) -> Result<Vec<Transmission>, CatalogError>;
 }
 
 /// A credential as the log has it.
@@ -65,6 +76,9 @@ pub struct Token {
     pub expires_ms: Option<i64>,
     /// When it was revoked, Unix milliseconds.
     pub revoked_ms: Option<u64>,
+    /// SHA-256 of the client certificate without which it is worth nothing.
+    #[serde(default)]
+    pub certificate: Option<[u8; 32]>,
 }
 
 /// A list of reference data as the log has it.
@@ -170,6 +184,7 @@ mod tests {
             index: 3,
             expires_ms: Some(1_000),
             revoked_ms: None,
+            certificate: None,
         };
         let at = |ms: i64| OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(ms);
         assert_eq!(token.check(at(999)), Ok(()));

@@ -39,7 +39,7 @@ struct Create {
     /// Code du service versant.
     #[arg(long, value_name = "CODE")]
     agency: String,
-    /// Droits, séparés par des virgules : deposit, read, audit, admin.
+    /// Droits, séparés par des virgules : deposit, read, audit, admin, archivist.
     #[arg(long, value_name = "DROITS", value_delimiter = ',', value_parser = scope, default_value = "deposit,read")]
     scope: Vec<Scope>,
     /// À quoi sert ce jeton.
@@ -51,6 +51,9 @@ struct Create {
     /// Empreinte SHA-256 d'un certificat de client (TLS mutuel), au lieu d'un secret.
     #[arg(long, value_name = "HEX")]
     certificate_sha256: Option<String>,
+    /// Empreinte SHA-256 du certificat de client sans lequel le secret ne vaut rien (compte d'un certificat partagé).
+    #[arg(long, value_name = "HEX", conflicts_with = "certificate_sha256")]
+    with_certificate_sha256: Option<String>,
     /// Écrire le secret dans ce fichier (lisible de vous seul) au lieu de l'afficher.
     #[arg(long, value_name = "FICHIER")]
     output: Option<PathBuf>,
@@ -59,7 +62,7 @@ struct Create {
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    serde_json::from_value(json!(text)).map_err(|_| "droits admis : deposit, read, audit, admin".to_owned())
+    serde_json::from_value(json!(text)).map_err(|_| "droits admis : deposit, read, audit, admin, archivist".to_owned())
 }
 
 /// A token as the archive lists it.
@@ -125,6 +128,7 @@ impl Create {
             "label": self.label,
             "expires": self.expires.as_deref().map(expiry).transpose()?,
             "certificate_sha256": self.certificate_sha256,
+            "with_certificate_sha256": self.with_certificate_sha256,
         });
         // An option that was not given is absent, not null.
         let body = match body {

@@ -5,6 +5,7 @@ mod delivery;
 mod record;
 mod referential;
 mod transfer;
+mod transmission;
 
 pub use ark::{Ark, ArkError};
 pub use delivery::{Delivered, DeliveryAuthorization, DeliveryRequested};
@@ -16,3 +17,4 @@ pub use record::{
 };
 pub use referential::ReferentialChange;
 pub use transfer::{AppliedRule, Received, Transfer, TransferDocuments, Unit, UnitLine, UnitObject};
+pub use transmission::{Direction, Flow, FlowBordereau, Transmission};

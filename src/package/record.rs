@@ -81,6 +81,8 @@ pub enum Body {
     DeliveryAuthorization(Box<DeliveryAuthorization>),
     /// They are about to be given.
     Delivered(Box<Delivered>),
+    /// A transmission to the accountant was received, or its state changed.
+    Transmission(super::Transmission),
 }
 
 /// An archived deposit.
@@ -242,6 +244,8 @@ pub enum Scope {
     Audit,
     /// Administer agencies and tokens.
     Admin,
+    /// Follow the agency's transmissions to their archiving: list them, change their state at the archive.
+    Archivist,
 }
 
 /// An accepted credential; the secret itself is nowhere.
@@ -258,6 +262,9 @@ pub struct TokenIssued {
     /// When it ends, in record time; none means until revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// SHA-256 (hexadecimal) of the client certificate without which the secret is worth nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// The end of a credential.

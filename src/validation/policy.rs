@@ -171,6 +171,8 @@ pub enum RevocationMode {
 pub enum Requirement {
     /// Refused without a valid signature.
     Require,
+    /// Refused when a signature does not hold (TOTAL-FAILED); unsigned, or signed by whom cannot be said, admitted.
+    Intact,
     /// Admitted with a warning.
     Warn,
     /// The report is kept.

@@ -8,7 +8,7 @@ use super::Cursor;
 use crate::clock::parse_record_time;
 use crate::package::{
     Agency, Delivered, DeliveryAuthorization, DeliveryRequested, RECORD_BYTES_MAX, ReferentialChange, Scope,
-    TokenRevoked,
+    TokenRevoked, Transmission,
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -71,8 +71,19 @@ pub enum Event {
     DeliveryAuthorization(Box<DeliveryAuthorization>),
     /// Archives were given.
     Delivered(Box<Delivered>),
+    /// A transmission was received or changed state.
+    Transmission(Box<Transmitted>),
     /// Nothing for any view: refusals, types from the future, unreadable bytes.
     Nothing,
+}
+
+/// A transmission's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmitted {
+    /// What happened.
+    pub body: Transmission,
+    /// The archives it is about.
+    pub references: Vec<String>,
 }
 
 /// A deposit, as far as views are concerned.
@@ -109,6 +120,8 @@ pub struct Issued {
     pub label: String,
     /// When it ends.
     pub expires: Option<OffsetDateTime>,
+    /// SHA-256 of the client certificate it needs.
+    pub certificate: Option<[u8; 32]>,
 }
 
 impl Batch {
@@ -172,6 +185,8 @@ struct Envelope<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
     body: Option<&'a RawValue>,
+    #[serde(default)]
+    references: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -266,6 +281,9 @@ fn read_event(envelope: &Envelope<'_>) -> Reading {
             serde_json::from_str(body).ok().map(|answer| Event::DeliveryAuthorization(Box::new(answer)))
         }
         "delivered" => serde_json::from_str(body).ok().map(|given| Event::Delivered(Box::new(given))),
+        "transmission" => serde_json::from_str(body)
+            .ok()
+            .map(|body| Event::Transmission(Box::new(Transmitted { body, references: envelope.references.clone() }))),
         _ => return Reading::Unknown,
     };
     event.map_or(Reading::Unreadable, Reading::Known)
@@ -297,7 +315,11 @@ fn read_issued(body: &str) -> Option<Issued> {
         None => None,
     };
     let hash = digest_from_hex(&body.hash)?;
-    Some(Issued { token: body.token, hash, scopes: body.scopes, label: body.label, expires })
+    let certificate = match body.certificate {
+        Some(text) => Some(digest_from_hex(&text)?),
+        None => None,
+    };
+    Some(Issued { token: body.token, hash, scopes: body.scopes, label: body.label, expires, certificate })
 }
 
 fn digest_from_hex(text: &str) -> Option<[u8; 32]> {

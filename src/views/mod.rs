@@ -11,7 +11,7 @@ mod follow;
 mod log;
 mod shelf;
 
-pub use batch::{Batch, Deposited, Entry, Event, Tally};
+pub use batch::{Batch, Deposited, Entry, Event, Tally, Transmitted};
 pub use follow::{FollowError, Follower, Pace, Progress};
 pub use log::LogSource;
 pub use shelf::{OpenError, Opened, Shelf, ShelfError, is_environment};

@@ -156,6 +156,7 @@ pub(crate) fn issued(agency: &str, name: &str, secret: &str, expires: Option<&st
         scopes: vec![Scope::Deposit, Scope::Read],
         label: "essai".into(),
         expires: expires.map(str::to_owned),
+        certificate: None,
     };
     record(0, agency, Body::TokenIssued(body))
 }
