@@ -6,7 +6,7 @@
 mod node;
 
 use archiland::clock::system;
-use archiland::config::{Config, StoreConfig, Tls};
+use archiland::config::{Config, HeliosMode, StoreConfig, Tls};
 use archiland::daemon::Bucket;
 use archiland::digest::sha256;
 use archiland::sequencer::head::ConditionalHead;
@@ -65,6 +65,10 @@ impl Platform {
     /// An archive behind TLS that knows three client certificates of one authority: the first is the account of commune
     /// `aa`, the second serves two accounts by login, the third is nobody's.
     async fn start() -> Self {
+        Self::start_in(HeliosMode::Archive).await
+    }
+
+    async fn start_in(mode: HeliosMode) -> Self {
         let authority_key = rcgen::KeyPair::generate().unwrap();
         let mut authority = rcgen::CertificateParams::new(vec![]).unwrap();
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -83,6 +87,7 @@ impl Platform {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::for_directory(dir.path());
         config.store = StoreConfig::Memory;
+        config.helios.mode = mode;
         config.http.listen = "127.0.0.1:0".parse().unwrap();
         std::fs::write(dir.path().join("clients.pem"), authority_pem).unwrap();
         config.http.tls = Some(Tls {
@@ -358,7 +363,7 @@ async fn accounts_are_certificates_logins_and_nonces() {
     let sent = Reply::parse(&send(&shared, "agent-bb", &password, "P1").await, "import");
     assert_eq!(sent.get("resultat"), "OK", "{sent:?}");
     for (client, login, password) in
-        [(&own, "agent-bb", password.as_str()), (&shared, "agent-aa", &password), (&shared, "agent-bb", "archi_x")]
+        [(&own, "agent-bb", &*password), (&shared, "agent-aa", &*password), (&shared, "agent-bb", "archi_x")]
     {
         assert!(send(client, login, password, "P2").await.starts_with("KO\n"), "{login}");
     }
@@ -460,5 +465,37 @@ async fn the_accountants_files_give_the_states_and_the_archivist_follows() {
     assert_eq!(listed.names(), ["idColl", "resultat", "message", "dateDemande"]);
     let unknown = platform.get(&client, "/modules/helios/api/helios_get_retour.php?id=1").await;
     assert_eq!(Reply::parse(&unknown, "get_retour").get("resultat"), "KO");
+    platform.archive.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sandbox_answers_and_everything_says_that_it_is_one() {
+    let mut platform = Platform::start_in(HeliosMode::Sandbox).await;
+    let client = platform.client(0);
+    let information: Value = serde_json::from_str(&platform.get(&client, "/api/info-connexion.php").await).unwrap();
+    assert_eq!(information["mode"], "sandbox");
+    let (token, _) = platform.archive.token(json!({ "agency": "aa", "scopes": ["read"] })).await;
+    for (name, state) in [("P1", "8"), ("P_SIMPLE", "4"), ("P_REFUS", "6"), ("P_ERREUR", "8")] {
+        let number = platform.import(&client, pes(name)).await.get("id").to_owned();
+        let mut status = platform.status(&client, &number).await;
+        for _ in 0..200 {
+            assert!(status.get("message").starts_with("[BAC À SABLE] "), "{status:?}");
+            if status.get("status") == state {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            status = platform.status(&client, &number).await;
+        }
+        assert_eq!(status.get("status"), state, "{name}: {status:?}");
+        let answer = platform.get(&client, &format!("/modules/helios/helios_download_acquit.php?id={number}")).await;
+        assert!(answer.contains("BAC A SABLE"), "{answer}");
+        let told: Value =
+            platform.archive.get(&format!("/v1/transmissions/{number}"), &token).await.json().await.unwrap();
+        let states: Vec<_> = told["history"].as_array().unwrap().iter().map(|step| step["state"].to_string()).collect();
+        assert_eq!(states, ["1", "2", "3", state], "{told}");
+        let id = node::percent(told["archive"].as_str().unwrap());
+        let record: Value = platform.archive.get(&format!("/v1/archives/{id}"), &token).await.json().await.unwrap();
+        assert!(record["record"]["body"]["title"].as_str().unwrap().starts_with("[BAC À SABLE] "));
+    }
     platform.archive.stop().await;
 }

@@ -91,7 +91,7 @@ impl FromRequestParts<App> for Caller {
 /// Who asks through the interface of another system, by a secret that came its way; rates are counted all the same.
 pub(super) fn by_secret(app: &Services, secret: Option<&[u8]>) -> Result<Caller, Problem> {
     let usable = secret.filter(|secret| (1..=SECRET_BYTES_MAX).contains(&secret.len()));
-    let found = usable.ok_or_else(unauthenticated).and_then(|secret| known(app, sha256(secret), false));
+    let found = usable.ok_or_else(unauthenticated).and_then(|secret| known(app, sha256(secret), None, false));
     let agency = found.as_ref().map_or(NOBODY, |caller| &caller.agency);
     match app.rates.take(agency, Instant::now()) {
         Ok(()) => found,
@@ -123,16 +123,21 @@ fn too_many(seconds: u32) -> Problem {
 }
 
 fn identify(app: &Services, parts: &Parts) -> Result<Caller, Problem> {
-    match (bearer(parts), parts.extensions.get::<PeerCertificate>()) {
-        (Some(secret), _) => known(app, sha256(secret), false),
-        (None, Some(certificate)) => known(app, certificate.0, true),
+    let certificate = parts.extensions.get::<PeerCertificate>().map(|certificate| certificate.0);
+    match (bearer(parts), certificate) {
+        (Some(secret), _) => known(app, sha256(secret), certificate, false),
+        (None, Some(own)) => known(app, own, certificate, true),
         (None, None) => Err(unauthenticated()),
     }
 }
 
-fn known(app: &Services, hash: [u8; 32], by_certificate: bool) -> Result<Caller, Problem> {
+fn known(
+    app: &Services,
+    hash: [u8; 32],
+    certificate: Option<[u8; 32]>,
+    by_certificate: bool,
+) -> Result<Caller, Problem> {
     let token = app.catalog.token_by_hash(&hash).ok_or_else(unauthenticated)?;
-    let certificate = parts.extensions.get::<PeerCertificate>().map(|certificate| certificate.0);
     // Some secrets are worth something over one certificate's session only.
     if !bool::from(token.hash.ct_eq(&hash)) || token.certificate.is_some_and(|own| certificate != Some(own)) {
         return Err(unauthenticated());

@@ -12,7 +12,7 @@ use super::transfers::{self, Operations};
 use crate::admission::{InFlight, Policies};
 use crate::catalog::Catalog;
 use crate::clock::SharedClock;
-use crate::config::{Archive, Limits};
+use crate::config::{Archive, HeliosMode, Limits};
 use crate::evidence::{EvidenceError, Renewed};
 use crate::package::Ark;
 use crate::search::SearchIndex;
@@ -40,6 +40,8 @@ pub type App = Arc<Services>;
 pub struct Parts {
     /// Who the archive is.
     pub archive: Archive,
+    /// What becomes of files for Hélios.
+    pub helios_mode: HeliosMode,
     /// The limits.
     pub limits: Limits,
     /// Document types and retention rules.

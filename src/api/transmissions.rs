@@ -123,14 +123,13 @@ pub(super) async fn find(
     let (term, agency) = (term_of(&wanted), caller.agency.clone());
     let (state, offset, after) = (wanted.state, wanted.offset.unwrap_or(0), wanted.depuis.unwrap_or(0));
     let paged = term.is_some();
-    let rows = ask(&app, move |catalog| match &term {
-        Some(term) => catalog.transmissions(&agency, &Listing::Term { term, after, limit: limit + 1 }),
-        None => {
-            let state = state.unwrap_or(Reached::AwaitingPost.code());
-            let direction = Direction::Aller;
-            let listing = Listing::State { direction, state, offset, limit: limit + 1, from_ms: 0, to_ms: u64::MAX };
-            catalog.transmissions(&agency, &listing)
+    let rows = ask(&app, move |catalog| {
+        if let Some(term) = &term {
+            return catalog.transmissions(&agency, &Listing::Term { term, after, limit: limit + 1 });
         }
+        let (direction, state) = (Direction::Aller, state.unwrap_or(Reached::AwaitingPost.code()));
+        let listing = Listing::State { direction, state, offset, limit: limit + 1, from_ms: 0, to_ms: u64::MAX };
+        catalog.transmissions(&agency, &listing)
     })
     .await?;
     let more = rows.len() > limit;

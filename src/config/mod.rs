@@ -46,6 +46,8 @@ pub struct Config {
     pub witness: WitnessConfig,
     /// The HTTP edge.
     pub http: Http,
+    /// Télétransmission to Hélios.
+    pub helios: Helios,
     /// A limit on everything.
     pub limits: Limits,
     /// Files that replace the embedded policies.
@@ -93,6 +95,25 @@ impl Default for WitnessConfig {
     fn default() -> Self {
         Self { policy: None, mode: WitnessMode::Open, every_s: 10 }
     }
+}
+
+/// Télétransmission to Hélios.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Helios {
+    /// What becomes of the files.
+    pub mode: HeliosMode,
+}
+
+/// What becomes of the files for Hélios.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeliosMode {
+    /// They are archived, and nobody is told that they were transmitted.
+    #[default]
+    Archive,
+    /// For tests: answers are made up, and everything says so.
+    Sandbox,
 }
 
 /// Evidence records (RFC 4998).
@@ -173,6 +194,8 @@ struct File {
     witness: WitnessConfig,
     #[serde(default)]
     http: Http,
+    #[serde(default)]
+    helios: Helios,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -258,6 +281,7 @@ impl Config {
                     client_ca: tls.client_ca.map(at),
                 }),
             },
+            helios: file.helios,
             limits: file.limits,
             policies: Policies {
                 retention: file.policies.retention.map(at),
@@ -284,6 +308,7 @@ impl Config {
             evidence: Evidence::default(),
             witness: WitnessConfig::default(),
             http: Http::default(),
+            helios: Helios::default(),
             limits: Limits::default(),
             policies: Policies::default(),
             trust: TrustFetch::default(),
@@ -419,6 +444,7 @@ mod tests {
                 timeout_ms_max: 1000,
             }],
         };
+        config.helios.mode = HeliosMode::Sandbox;
         config.http.tls = Some(Tls { certificate: "/c.pem".into(), key: "/k.pem".into(), client_ca: None });
         assert_eq!(parse(&config.to_toml()).unwrap(), config);
     }

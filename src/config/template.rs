@@ -1,6 +1,6 @@
 //! The file that `archiland init` writes: every setting that matters, said in French.
 
-use super::{Config, Limits, StoreConfig};
+use super::{Config, HeliosMode, Limits, StoreConfig};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -73,6 +73,12 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
             "# [http.tls]\n# certificate = \"tls/chaine.pem\"\n# key = \"tls/cle.pem\"\n# client_ca = \"tls/clients.pem\" # certificats de client acceptés\n"
         )?,
     }
+    let (mode, mark) = match config.helios.mode {
+        HeliosMode::Archive => ("archive", "# "),
+        HeliosMode::Sandbox => ("sandbox", ""),
+    };
+    writeln!(out, "# Télétransmission : archive, ou sandbox (réponses simulées, pour les essais seulement).")?;
+    writeln!(out, "{mark}[helios]\n{mark}mode = \"{mode}\"\n")?;
     let policies = &config.policies;
     let files = [
         ("retention", &policies.retention),

@@ -150,6 +150,7 @@ impl Node {
             cosigner: keyring.witness.clone(),
             watch: Watch::new(bucket.heads, objects),
             archive: config.archive.clone(),
+            helios_mode: config.helios.mode,
             limits: config.limits.clone(),
             policies,
             signatures,

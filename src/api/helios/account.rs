@@ -1,14 +1,11 @@
 //! Who speaks: the client certificate of the TLS session, an account of that certificate by HTTP Basic (the login is the
 //! label or the public name of a token, the password its secret), or a nonce got with such an account.
 
-use crate::api::auth::{Caller, PeerCertificate};
+use crate::api::auth::{Caller, PeerCertificate, basic};
 use crate::api::services::Services;
 use crate::catalog::Token;
 use crate::digest::sha256;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +20,6 @@ const NONCE_LIFE: Duration = Duration::from_secs(300);
 const NONCES_MAX: usize = 4_096;
 /// Memory for the files being received, in KiB: one of the largest, and a few more.
 const HELD_KIB_MAX: usize = 192 * 1024;
-/// The longest credential looked at, in bytes.
-const CREDENTIAL_BYTES_MAX: usize = 1_024;
 
 /// What the façade holds between requests.
 #[derive(Debug)]
@@ -72,7 +67,7 @@ impl Account {
         if let Some(account) = by_nonce(app, parts, certificate) {
             return Some(account);
         }
-        if let Some((login, password)) = basic(parts) {
+        if let Some((login, password)) = basic(&parts.headers) {
             let token = app.catalog.token_by_hash(&sha256(password.as_bytes()))?;
             let own = login == token.label || login == token.token;
             if !own || !accepts(app, &token, certificate) {
@@ -156,18 +151,4 @@ pub(super) fn logins(app: &Services, certificate: &[u8; 32]) -> Vec<String> {
 
 fn login_of(token: &Token) -> &str {
     if token.label.is_empty() { &token.token } else { &token.label }
-}
-
-/// `Authorization: Basic`, in UTF-8 or ISO-8859-1.
-fn basic(parts: &Parts) -> Option<(String, String)> {
-    let value = parts.headers.get(AUTHORIZATION)?.as_bytes();
-    let (scheme, encoded) = value.split_at_checked(6)?;
-    if !scheme.eq_ignore_ascii_case(b"Basic ") || encoded.len() > CREDENTIAL_BYTES_MAX {
-        return None;
-    }
-    let decoded = STANDARD.decode(encoded.trim_ascii()).ok()?;
-    let text = String::from_utf8(decoded)
-        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect::<String>());
-    let (login, password) = text.split_once(':')?;
-    Some((login.to_owned(), password.to_owned()))
 }

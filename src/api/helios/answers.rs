@@ -66,7 +66,8 @@ enum Answer {
     Retour(Retour),
 }
 
-async fn take(
+/// Takes a file of the accountant in.
+pub(super) async fn take(
     app: &App,
     caller: &Caller,
     name: Option<String>,
@@ -179,10 +180,11 @@ async fn returned(
 async fn archive(
     app: &App,
     caller: &Caller,
-    metadata: Metadata,
+    mut metadata: Metadata,
     name: String,
     bytes: Bytes,
 ) -> Result<(StatusCode, String), Problem> {
+    metadata.title = super::labelled(app, metadata.title);
     let key = format!("helios-answer-{}", hex::encode(sha256(&[bytes.as_ref(), name.as_bytes()].concat())));
     let documents = vec![Document { name, content: Body::from(bytes) }];
     let (status, receipt) = deposits::deposit(app, caller, metadata, Some(&key), documents).await?;

@@ -12,6 +12,7 @@ use crate::api::deposits;
 use crate::api::problem::Problem;
 use crate::api::services::App;
 use crate::api::source::Document;
+use crate::config::HeliosMode;
 use crate::digest::sha256;
 use crate::package::{Link, Scope, Transmission};
 use crate::producer::helios::{self, BYTES_MAX, Fault, Inspected, State as Reached};
@@ -101,7 +102,11 @@ async fn receive(app: &App, account: &Account, parts: &Parts, body: Body) -> Res
     }
     // From here on it goes to its end, whatever becomes of the client.
     let (app, actor) = (app.clone(), account.caller.clone());
-    let state = if must_signed { Reached::AwaitingSignature } else { Reached::AwaitingPost };
+    let state = match (must_signed, app.helios_mode) {
+        (true, _) => Reached::AwaitingSignature,
+        (false, HeliosMode::Archive) => Reached::AwaitingPost,
+        (false, HeliosMode::Sandbox) => Reached::Posted,
+    };
     let task = tokio::spawn(async move {
         let intake = Intake { app, caller: actor, envelope, signature, state };
         intake.take().await
@@ -160,7 +165,14 @@ impl Intake {
             return self.write(inspected.flow, Err(Fault::Seen)).await;
         }
         match self.archive(&inspected).await {
-            Ok(archive) => self.write(inspected.flow, Ok(archive)).await,
+            Ok(archive) => {
+                let flow = inspected.flow.clone();
+                let number = self.write(inspected.flow, Ok(archive)).await?;
+                if self.state == Reached::Posted {
+                    tokio::spawn(super::sandbox::play(app.clone(), self.caller.clone(), number, flow));
+                }
+                Ok(number)
+            }
             Err(problem) if problem.code == Code::SignatureInvalid => {
                 self.write(inspected.flow, Err(Fault::Signature(problem.detail))).await
             }
@@ -175,10 +187,7 @@ impl Intake {
     /// The transmission's first record; its number.
     async fn write(&self, flow: crate::package::Flow, outcome: Result<String, Fault>) -> Result<u64, Refused> {
         let (state, message, references) = match outcome {
-            Ok(archive) => {
-                let message = format!("Fichier {}", awaiting(self.state));
-                (self.state, message, vec![archive])
-            }
+            Ok(archive) => (self.state, received(self.state).to_owned(), vec![archive]),
             Err(fault) => (Reached::Error, fault.to_string(), Vec::new()),
         };
         let body = Transmission { transaction: None, state: state.code(), message, flow: Some(Box::new(flow)) };
@@ -195,9 +204,9 @@ impl Intake {
             documents.push(held(&name.unwrap_or_else(|| "signature.p7s".to_owned()), signature.bytes.clone()));
         }
         documents.extend(groups.next().into_iter().flatten().map(|extract| self.extracted(extract)));
-        let first = self.deposit(metadata(inspected), 0, documents).await?;
+        let first = self.deposit(self.described(inspected), 0, documents).await?;
         for (n, group) in (1usize..).zip(groups) {
-            let mut metadata = metadata(inspected);
+            let mut metadata = self.described(inspected);
             metadata.title = format!("{} (pièces jointes, suite {n})", metadata.title);
             metadata.description = None;
             metadata.links = vec![Link { relation: "part-of".to_owned(), target: first.clone() }];
@@ -205,6 +214,12 @@ impl Intake {
             self.deposit(metadata, n, documents).await?;
         }
         Ok(first)
+    }
+
+    fn described(&self, inspected: &Inspected) -> Metadata {
+        let mut metadata = metadata(inspected);
+        metadata.title = super::labelled(&self.app, metadata.title);
+        metadata
     }
 
     /// A retry after a stop between archive and state finds the same archive by its key.
@@ -247,10 +262,11 @@ fn held(name: &str, bytes: Bytes) -> Document {
     Document { name: name.to_owned(), content: Body::from(bytes) }
 }
 
-fn awaiting(state: Reached) -> &'static str {
+fn received(state: Reached) -> &'static str {
     match state {
-        Reached::AwaitingSignature => "en attente d'être signé",
-        _ => "en attente d'être télétransmis",
+        Reached::AwaitingSignature => "Fichier en attente d'être signé",
+        Reached::Posted => "Fichier bien reçu par la plate-forme",
+        _ => "Fichier en attente d'être télétransmis",
     }
 }
 

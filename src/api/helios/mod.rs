@@ -15,6 +15,7 @@ pub(super) mod answers;
 mod follow;
 mod form;
 mod import;
+mod sandbox;
 mod who;
 
 pub(super) use account::Desk;
@@ -22,7 +23,9 @@ pub(super) use account::Desk;
 use super::Problem;
 use super::services::App;
 use crate::catalog::{self, CatalogError, Distinct};
+use crate::config::HeliosMode;
 use crate::package::{Body as RecordBody, Transmission};
+use crate::producer::helios::SANDBOX;
 use crate::sequencer::Submission;
 use axum::Router;
 use axum::body::Body;
@@ -68,8 +71,9 @@ async fn record(
     agency: &str,
     actor: &str,
     references: Vec<String>,
-    body: Transmission,
+    mut body: Transmission,
 ) -> Result<u64, Problem> {
+    body.message = labelled(app, body.message);
     let body = RecordBody::Transmission(body);
     let bytes = super::admin::record_with(agency, actor, references, body, app.clock.now())?;
     let committed = app.sequencer.submit(Submission { record: bytes.into(), idempotency: None }).await?;
@@ -77,6 +81,11 @@ async fn record(
     let followed = timeout(FOLLOW_MAX, views.wait_for(|progress| progress.applied() > committed.index)).await;
     followed.map_err(|_| Problem::outcome_unknown())?.map_err(|e| Problem::internal(&e))?;
     Ok(committed.index)
+}
+
+/// In a sandbox, every text says so.
+fn labelled(app: &App, text: String) -> String {
+    if app.helios_mode == HeliosMode::Sandbox { format!("{SANDBOX}{text}") } else { text }
 }
 
 /// What two transmissions must not share, as a task holds it.

@@ -4,6 +4,7 @@ use super::account::{Account, logins as served};
 use super::{json, plain, with_status};
 use crate::api::auth::PeerCertificate;
 use crate::api::services::App;
+use crate::config::HeliosMode;
 use crate::package::Scope;
 use crate::producer::helios::json_text;
 use axum::extract::{Request, State};
@@ -38,6 +39,10 @@ pub(super) async fn information(State(app): State<App>, request: Request) -> Res
     let Some(account) = Account::identify(&app, &parts) else { return unauthenticated() };
     let caller = &account.caller;
     let name = app.catalog.agency(&caller.agency).map(|agency| agency.name).unwrap_or_default();
+    let mode = match app.helios_mode {
+        HeliosMode::Archive => "archive",
+        HeliosMode::Sandbox => "sandbox",
+    };
     let role = if caller.has(Scope::Archivist) { "ARCH" } else { "USER" };
     let fields = [
         ("id", caller.token().token.as_str()),
@@ -47,7 +52,7 @@ pub(super) async fn information(State(app): State<App>, request: Request) -> Res
         ("authority_id", &caller.agency),
         ("authority_name", &name),
         ("siren", &caller.agency),
-        ("mode", "archive"),
+        ("mode", mode),
     ];
     let members: Vec<_> =
         fields.iter().map(|(name, value)| format!("{}:{}", json_text(name), json_text(value))).collect();

@@ -5,8 +5,10 @@
 
 mod check;
 mod reply;
+mod sandbox;
 mod state;
 
 pub use check::{BYTES_MAX, Extract, Fault, Inspected, inspect};
 pub use reply::{json_text, xml};
+pub use sandbox::{SANDBOX, sandbox_answer};
 pub use state::State;

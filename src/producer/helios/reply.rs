@@ -16,7 +16,7 @@ pub fn xml(tag: &str, fields: &[(&str, &str)]) -> String {
 }
 
 /// A text as the content of an XML element, in ASCII.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
