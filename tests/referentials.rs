@@ -4,6 +4,8 @@
 
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/sip.rs"]
+mod sip;
 
 use node::{Archive, Kind, percent, problem};
 use reqwest::{Method, StatusCode};
@@ -88,5 +90,46 @@ async fn changes_at_the_same_moment_all_stand_or_say_so() {
     let lists: Value = archive.get("/v1/referentials", &admin).await.json().await.unwrap();
     let agencies = &lists["referentials"][0];
     assert_eq!((done, agencies["entries"].as_u64()), (6, Some(6)), "{agencies}");
+    archive.stop().await;
+}
+
+#[tokio::test]
+async fn transfers_are_checked_against_what_is_registered() {
+    let mut archive = Archive::start(Kind::Memory).await;
+    let admin = archive.admin.clone();
+    let (token, _) = archive.agency("mairie", &["deposit", "read"]).await;
+    let transfer = async |archive: &Archive, message: &str| -> Vec<String> {
+        let sip = sip::Sip { message: message.into(), ..sip::Sip::default() };
+        let path = "/v1/transfers?wait=60";
+        let sent = archive.request(Method::POST, path, &token).body(sip.zip()).send().await.unwrap();
+        let state: Value = sent.json().await.unwrap();
+        let refused = state["events"].as_array().unwrap().iter().filter(|event| event["outcome"] == "KO");
+        refused.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(transfer(&archive, "M-1").await, [""; 0]);
+    // Somebody else's agency, no rule and no contract of that name.
+    for file in [
+        "Identifier,Name\nAUTRE,Autre\n",
+        "RuleId,RuleType,RuleDuration,RuleMeasurement\nAPP-9,AppraisalRule,1,Year\n",
+        "[{\"Identifier\":\"IC-9\",\"Status\":\"ACTIVE\"}]",
+    ] {
+        assert_eq!(import(&archive, &admin, "", file).await.status(), StatusCode::CREATED);
+    }
+    let refused = transfer(&archive, "M-2").await;
+    let all = [
+        "CHECK_HEADER.CHECK_AGENT.UNKNOWN",
+        "CHECK_HEADER.CHECK_CONTRACT_INGEST.CONTRACT_UNKNOWN",
+        "UNITS_RULES_COMPUTE.UNKNOWN",
+    ];
+    assert_eq!(refused, all);
+    for file in [
+        "Identifier,Name\nMAIRIE,Mairie\n",
+        "RuleId,RuleType,RuleDuration,RuleMeasurement\nAPP-1,AppraisalRule,10,Year\n",
+        "[{\"Identifier\":\"IC\",\"Status\":\"ACTIVE\",\"SignatureVerification\":\"REQUIRE\"}]",
+    ] {
+        assert_eq!(import(&archive, &admin, "", file).await.status(), StatusCode::CREATED);
+    }
+    // Everything is known now; the agreement wants signatures, and a letter has none.
+    assert_eq!(transfer(&archive, "M-3").await, ["OG_SIGNATURES_CHECK.ABSENT"]);
     archive.stop().await;
 }

@@ -23,7 +23,7 @@ fn package(directory: &Path, comment: &str, name: &str, content: &[u8]) -> PathB
          <Uri>content/{name}</Uri><MessageDigest algorithm=\"SHA-512\">{digest}</MessageDigest><Size>{size}</Size>\
          <FormatIdentification><FormatId>fmt/9999</FormatId></FormatIdentification>\
          <FileInfo><Filename>{name}</Filename></FileInfo></BinaryDataObject></DataObjectGroup><DescriptiveMetadata>\
-         <ArchiveUnit id=\"U\"><Content><DescriptionLevel>Item</DescriptionLevel><Title>T</Title></Content>\
+         <ArchiveUnit id=\"U\"><ArchiveUnitProfile>AUP</ArchiveUnitProfile><Content><DescriptionLevel>Item</DescriptionLevel><Title>T</Title></Content>\
          <DataObjectReference><DataObjectGroupReferenceId>G</DataObjectGroupReferenceId></DataObjectReference></ArchiveUnit>\
          </DescriptiveMetadata><ManagementMetadata><ArchivalProfile>PR</ArchivalProfile>\
          <OriginatingAgencyIdentifier>A</OriginatingAgencyIdentifier></ManagementMetadata></DataObjectPackage>\
@@ -42,13 +42,16 @@ fn package(directory: &Path, comment: &str, name: &str, content: &[u8]) -> PathB
 }
 
 /// The reference data: an agreement with more members, and a profile whose grammar wants a comment.
-fn registered(directory: &Path, agreement: &str) -> Referentials {
+fn registered(directory: &Path, agreement: &str, title: &str) -> Referentials {
     let folder = directory.join("referentials");
     std::fs::create_dir_all(&folder).unwrap();
     let contract = format!("[{{\"Identifier\":\"IC\",\"Status\":\"ACTIVE\",\"ArchiveProfiles\":[\"PR\"]{agreement}}}]");
     std::fs::write(folder.join("contracts.json"), contract).unwrap();
     let profile = r#"[{"Identifier":"PR","Format":"RNG","Status":"ACTIVE","Path":"0_profil_PR.rng"}]"#;
     std::fs::write(folder.join("profiles.json"), profile).unwrap();
+    let schema = r#"{\"type\":\"object\",\"required\":[\"Title\"],\"properties\":{\"Title\":{\"enum\":[\"T\"]}}}"#;
+    let unit = format!("[{{\"Identifier\":\"AUP\",\"Status\":\"ACTIVE\",\"ControlSchema\":\"{schema}\"}}]");
+    std::fs::write(folder.join("unit-profiles.json"), unit.replace("[\\\"T\\\"]", title)).unwrap();
     let grammar = format!(
         "<grammar xmlns=\"http://relaxng.org/ns/structure/1.0\" ns=\"{NAMESPACE}\"><start><element name=\"ArchiveTransfer\">\
          <element name=\"Comment\"><value>Attendu</value></element><zeroOrMore><ref name=\"any\"/></zeroOrMore></element></start>\
@@ -60,8 +63,13 @@ fn registered(directory: &Path, agreement: &str) -> Referentials {
 }
 
 fn events(agreement: &str, comment: &str, name: &str, content: &[u8]) -> (Outcome, Vec<Event>) {
+    events_with(agreement, comment, name, content, "[\\\"T\\\"]")
+}
+
+/// `title`: what the control schema of the unit's profile allows as its title.
+fn events_with(agreement: &str, comment: &str, name: &str, content: &[u8], title: &str) -> (Outcome, Vec<Event>) {
     let directory = tempfile::tempdir().unwrap();
-    let referentials = registered(directory.path(), agreement);
+    let referentials = registered(directory.path(), agreement, title);
     let rules = Rules::load(None, None).unwrap();
     let at = datetime!(2026-11-24 00:00 UTC);
     let signing = Signing { rules: &rules, at, otherwise: SignatureVerification::None };
@@ -135,4 +143,15 @@ fn signatures_are_required_warned_of_or_told() {
     assert_eq!(outcome("REQUIRE", signed), (Outcome::Ko, vec![format!("{EVENT}.INVALID")]));
     assert_eq!(outcome("REQUIRE", b"<a/>"), (Outcome::Ko, vec![format!("{EVENT}.ABSENT")]));
     assert_eq!(outcome("WARN", b"<a/>"), (Outcome::Warning, vec![format!("{EVENT}.ABSENT")]));
+}
+
+#[test]
+fn a_unit_is_held_to_the_control_schema_of_its_profile() {
+    const EVENT: &str = "CHECK_ARCHIVE_UNIT_PROFILE";
+    let (outcome, found) = events("", "Attendu", "a.txt", TEXT);
+    assert_eq!((outcome, of(&found, EVENT)[0].outcome), (Outcome::Ok, Outcome::Ok));
+    assert!(of(&found, EVENT)[0].detail.contains("1 unités conformes"), "{found:?}");
+    let (outcome, found) = events_with("", "Attendu", "a.txt", TEXT, "[\\\"U\\\"]");
+    assert_eq!(outcome, Outcome::Ko);
+    assert!(of(&found, EVENT)[0].detail.contains("Title : \"T\" n'est pas parmi \"U\""), "{found:?}");
 }

@@ -7,6 +7,7 @@ pub mod ber;
 pub mod cms;
 pub mod crypto;
 pub mod ers;
+pub mod json_schema;
 pub mod pdf;
 pub mod pes;
 pub mod pronom;

@@ -35,7 +35,7 @@ pub struct Request {
     pub archival_agency: Option<String>,
 }
 
-/// Reads a request; whether it is valid is [`super::validate`]'s to say.
+/// Reads a request; whether it is valid is [`super::validate()`]'s to say.
 ///
 /// # Errors
 ///

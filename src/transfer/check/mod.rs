@@ -11,6 +11,7 @@ mod profile;
 mod rules;
 mod seda;
 mod signatures;
+mod unit_profile;
 mod units;
 
 pub use objects::{Seen, attached};
@@ -144,7 +145,8 @@ fn whole(journal: &mut Journal, checked: &mut Checked, options: &Options<'_>) {
     checked.seen = objects::check(journal, manifest, &holding, &places, &inline, options.referentials, options.storing);
     let contract = header::contract(manifest, options.referentials);
     signatures::check(journal, manifest, &holding, &checked.seen, contract, options.signatures.as_ref());
-    units::check(journal, manifest, options.referentials);
+    let document = || inline.document();
+    units::check(journal, manifest, options.referentials, &document);
     rules::check(journal, manifest, options.referentials);
     checked.message = Some(message);
 }

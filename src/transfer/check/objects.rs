@@ -159,7 +159,7 @@ pub(super) fn check(
 
 impl Inline<'_> {
     /// The bordereau, as its extents count it.
-    fn document(&self) -> Option<Vec<u8>> {
+    pub(super) fn document(&self) -> Option<Vec<u8>> {
         self.container.read(self.bordereau, |input| fragment::decoded(input, self.bytes_max)).ok()
     }
 }
