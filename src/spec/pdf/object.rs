@@ -312,9 +312,15 @@ impl<'a> Parser<'a> {
             return Err(error);
         };
         let text = &self.bytes[start..start + length];
-        let mut octets = Vec::with_capacity(length / 2 + 1);
         // A signature is pairs of digits without blanks, thousands of them.
-        octets.extend(text.chunks_exact(2).map_while(|pair| hex_pair(pair[0], pair[1])));
+        let mut octets = vec![0; length / 2];
+        let mut read = 0;
+        for (octet, pair) in octets.iter_mut().zip(text.as_chunks::<2>().0) {
+            let Some(value) = hex_pair(pair[0], pair[1]) else { break };
+            *octet = value;
+            read += 1;
+        }
+        octets.truncate(read);
         let mut high = None;
         for digit in text[octets.len() * 2..].iter().filter(|octet| !is_space(**octet)) {
             let value = hex_digit(*digit).ok_or_else(|| self.error("une chaîne hexadécimale"))?;
@@ -382,17 +388,25 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
+/// What each octet is worth as a digit; 16 when it is none.
+const HEX_DIGITS: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
     }
+    digits
+};
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    Some(HEX_DIGITS[usize::from(digit)]).filter(|value| *value < 16)
 }
 
 fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    Some(hex_digit(high)? << 4 | hex_digit(low)?)
+    let (high, low) = (HEX_DIGITS[usize::from(high)], HEX_DIGITS[usize::from(low)]);
+    (high | low < 16).then_some(high << 4 | low)
 }
 
 #[cfg(test)]
