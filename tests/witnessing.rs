@@ -258,6 +258,48 @@ async fn a_log_that_forked_learns_it_from_its_witness() {
     assert_eq!((readiness(&log).await.0, alarms(&witness).await > 0), (200, true));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_put_back_is_not_written_to_by_the_machine_that_saw_more() {
+    let mut archive = archive("log.example/a");
+    let mut daemon = started(&archive).await;
+    archive.open_for_deposits().await;
+    archive.settled().await;
+    assert!(daemon.stop().success());
+    let at = archive.path().to_owned();
+    run_ok(&at, "cp", &["-a", "bucket", "older"]);
+    let mut daemon = started(&archive).await;
+    assert_eq!(deposit(&archive, "après la copie").await.status(), StatusCode::CREATED);
+    assert!(daemon.stop().success());
+
+    run_ok(&at, "mv", &["bucket", "newer"]);
+    run_ok(&at, "cp", &["-a", "older", "bucket"]);
+    let mut daemon = archive.serve(&[]);
+    assert!(!archive.ready(&mut daemon, Duration::from_secs(20)).await);
+    assert!(daemon.ended().is_some_and(|status| !status.success()));
+    let told = archive.log();
+    assert!(told.contains("seen.json") && told.contains("Rien n'est écrit"), "{told}");
+    run_ok(&at, "diff", &["-r", "older", "bucket"]);
+    // Another history of the same length or more: the same.
+    std::fs::remove_dir_all(at.join("bucket")).unwrap();
+    run_ok(&at, "cp", &["-a", "older", "bucket"]);
+    let seen = at.join("state/seen.json");
+    let remembered = std::fs::read(&seen).unwrap();
+    std::fs::remove_file(&seen).unwrap();
+    let mut daemon = started(&archive).await;
+    for content in ["une autre", "histoire", "plus longue"] {
+        assert_eq!(deposit(&archive, content).await.status(), StatusCode::CREATED);
+    }
+    assert!(daemon.stop().success());
+    std::fs::write(&seen, remembered).unwrap();
+    let mut daemon = archive.serve(&[]);
+    assert!(!archive.ready(&mut daemon, Duration::from_secs(20)).await);
+    // Put right, it goes on.
+    std::fs::remove_dir_all(at.join("bucket")).unwrap();
+    run_ok(&at, "mv", &["newer", "bucket"]);
+    let mut daemon = started(&archive).await;
+    assert!(daemon.stop().success());
+}
+
 async fn eventually<F: Future<Output = bool>>(holds: impl Fn() -> F) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds().await {

@@ -1,6 +1,7 @@
 //! `/healthz`: the process answers. `/readyz`: it can take deposits and its checkpoint moves. `/metrics`.
 
 use super::services::{App, Services};
+use crate::receipt::french_time;
 use crate::timestamp::ClockState;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -60,6 +61,7 @@ fn readiness(app: &Services) -> Readiness {
         let (witness, size) = (doubt.witness, doubt.size);
         reasons.push(format!("le témoin « {witness} » a cosigné une autre histoire de ce journal, de {size} entrées"));
     }
+    keys(app, &mut reasons, &mut warnings);
     for (origin, refusal) in app.watch.alarms() {
         warnings.push(format!("le journal surveillé « {origin} » se contredit : {refusal}"));
     }
@@ -74,6 +76,29 @@ fn readiness(app: &Services) -> Readiness {
         warnings,
         log_size: app.log_size(),
         views_size: app.views.borrow().applied(),
+    }
+}
+
+/// What is wrong with the keys, or soon will be.
+fn keys(app: &Services, reasons: &mut Vec<String>, warnings: &mut Vec<String>) {
+    if let Some(trouble) = app.keys.hsm_trouble() {
+        reasons.push(format!("rien n'est plus signé : {trouble}"));
+    }
+    let now = app.clock.now();
+    for key in app.keys.inventory() {
+        let Some(end) = key.not_after.filter(|_| ["current", "next", "trusted"].contains(&key.state)) else { continue };
+        let (name, subject) = (key.name, key.subject);
+        if end <= now {
+            // Without a seal or a token nothing is committed; an old authority only vouches for what is old.
+            let told = if key.state == "current" && name != "server" { &mut *reasons } else { &mut *warnings };
+            told.push(format!("le certificat « {subject} » ({name}) a expiré le {}", french_time(end)));
+        } else if end - now <= time::Duration::days(i64::from(app.key_warn_days)) {
+            let days = (end - now).whole_days();
+            warnings.push(format!(
+                "le certificat « {subject} » ({name}) expire dans {days} jours, le {}",
+                french_time(end)
+            ));
+        }
     }
 }
 

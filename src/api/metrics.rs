@@ -37,6 +37,13 @@ struct FailureLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyLabels {
+    key: &'static str,
+    state: &'static str,
+    fingerprint: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AlarmLabels {
     kind: &'static str,
 }
@@ -65,6 +72,8 @@ pub struct Metrics {
     clock_trusted: Gauge,
     witness_alarms: Family<AlarmLabels, Counter>,
     witness_doubts: Gauge,
+    key_expiry: Family<KeyLabels, Gauge>,
+    hsm_available: Gauge,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -104,6 +113,8 @@ impl Default for Metrics {
             clock_trusted: Gauge::default(),
             witness_alarms: Family::default(),
             witness_doubts: Gauge::default(),
+            key_expiry: Family::default(),
+            hsm_available: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("archiland");
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
@@ -136,6 +147,16 @@ impl Default for Metrics {
             "clock_trusted",
             "1 when the clock may be relied on, 0 when time-stamping is closed",
             metrics.clock_trusted.clone(),
+        );
+        registry.register(
+            "key_expiry_seconds",
+            "Time before a certificate ends; negative once it has",
+            metrics.key_expiry.clone(),
+        );
+        registry.register(
+            "hsm_available",
+            "1 when the PKCS#11 token signs, or there is none; 0 when its keys cannot be used",
+            metrics.hsm_available.clone(),
         );
         registry.register(
             "witness_alarms",
@@ -208,6 +229,15 @@ impl Metrics {
     /// The text, with what is read at the moment of asking.
     pub(super) fn render(&self, app: &Services) -> String {
         self.log_size.set(i64::try_from(app.log_size()).unwrap_or(i64::MAX));
+        self.hsm_available.set(i64::from(app.keys.hsm_trouble().is_none()));
+        let now = app.clock.now();
+        self.key_expiry.clear();
+        for key in app.keys.inventory() {
+            let Some(end) = key.not_after else { continue };
+            let fingerprint = key.fingerprint.chars().take(16).collect();
+            let labels = KeyLabels { key: key.name, state: key.state, fingerprint };
+            self.key_expiry.get_or_create(&labels).set((end - now).whole_seconds());
+        }
         let doubts = app.external.as_ref().map_or(0, |external| external.doubts.borrow().len());
         self.witness_doubts.set(i64::try_from(doubts).unwrap_or(i64::MAX));
         self.clock_trusted.set(i64::from(app.timestamps.trust().state() == ClockState::Trusted));

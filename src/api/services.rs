@@ -82,12 +82,14 @@ pub struct Parts {
     pub cosigner: Option<Arc<Cosigner>>,
     /// What it remembers of them.
     pub watch: Watch,
-    /// The archive's keys: replies to transfers are sealed.
+    /// The archive's keys: replies to transfers are sealed; their ends and their troubles are told.
     pub keys: Arc<Keyring>,
     /// Where transfers wait to be checked.
     pub spool: PathBuf,
     /// The antivirus that packages go through, where there is one.
     pub clamd: Option<Clamd>,
+    /// Days before the end of a certificate from which it is an alarm.
+    pub key_warn_days: u32,
 }
 
 /// A pass over the evidence asked for, and where to say what it did.

@@ -4,6 +4,7 @@
 //! that holds them, or systemd passes them as credentials (`$CREDENTIALS_DIRECTORY`).
 
 mod error;
+mod keys;
 mod limits;
 mod store;
 mod template;
@@ -12,6 +13,7 @@ mod trust;
 
 pub use error::ConfigError;
 pub(crate) use error::in_french;
+pub use keys::Pkcs11Config;
 pub use limits::{BODY_BYTES_CEILING, Limits};
 pub use store::{S3Config, StoreConfig};
 pub use timestamp::{ClockConfig, ExternalConfig, ExternalMode, ExternalTsaConfig, Timestamp};
@@ -40,6 +42,10 @@ pub struct Config {
     pub keys: PathBuf,
     /// The time-stamping authority.
     pub timestamp: Timestamp,
+    /// Days before the end of a certificate from which it is an alarm.
+    pub key_warn_days: u32,
+    /// The module that holds private keys, if any does.
+    pub pkcs11: Option<Pkcs11Config>,
     /// Evidence records.
     pub evidence: Evidence,
     /// Who cosigns our checkpoints.
@@ -185,7 +191,7 @@ struct File {
     #[serde(default)]
     state: Folder<State>,
     #[serde(default)]
-    keys: Folder<Keys>,
+    keys: keys::File,
     #[serde(default)]
     timestamp: Timestamp,
     #[serde(default)]
@@ -220,15 +226,9 @@ trait FolderName {
 
 #[derive(Debug)]
 struct State;
-#[derive(Debug)]
-struct Keys;
 
 impl FolderName for State {
     const NAME: &'static str = "state";
-}
-
-impl FolderName for Keys {
-    const NAME: &'static str = "keys";
 }
 
 fn default_folder<Name: FolderName>() -> PathBuf {
@@ -270,6 +270,8 @@ impl Config {
             store: file.store.checked(base).map_err(|detail| ConfigError::value(path, "store", detail))?,
             state: at(file.state.path),
             keys: at(file.keys.path),
+            key_warn_days: file.keys.warn_days,
+            pkcs11: file.keys.pkcs11.map(|pkcs11| pkcs11.at(base)),
             timestamp: file.timestamp.at(base),
             evidence: file.evidence,
             witness: WitnessConfig { policy: file.witness.policy.map(at), ..file.witness },
@@ -303,7 +305,9 @@ impl Config {
             archive: Archive { naan: "99999".into(), log: "d1".into(), origin: "archiland.localhost/d1".into() },
             store: StoreConfig::Local { path: directory.join("bucket") },
             state: directory.join(State::NAME),
-            keys: directory.join(Keys::NAME),
+            keys: directory.join("keys"),
+            key_warn_days: keys::WARN_DAYS,
+            pkcs11: None,
             timestamp: Timestamp::default(),
             evidence: Evidence::default(),
             witness: WitnessConfig::default(),
@@ -335,6 +339,7 @@ impl Config {
             return Err(("archive.origin", "1 à 255 caractères ASCII sans espace ni « + »".into()));
         }
         self.timestamp.check()?;
+        self.pkcs11.as_ref().map_or(Ok(()), Pkcs11Config::check)?;
         if self.witness.every_s > 3600 {
             return Err(("witness.every_s", "3600 au plus".into()));
         }
@@ -431,6 +436,14 @@ mod tests {
         config.timestamp.open = true;
         config.timestamp.clock.ntp = vec!["ntp.example".into(), "ntp2.example:1123".into()];
         config.timestamp.clock.quorum = Some(2);
+        config.key_warn_days = 30;
+        config.pkcs11 = Some(Pkcs11Config {
+            module: "/usr/lib/softhsm/libsofthsm2.so".into(),
+            token: "archives".into(),
+            tsa: Some("tsa 2026".into()),
+            seal: None,
+            timeout_ms_max: 2000,
+        });
         config.evidence.every_s = 60;
         config.witness =
             WitnessConfig { policy: Some("/srv/archive/temoins".into()), mode: WitnessMode::Closed, every_s: 3 };

@@ -30,14 +30,14 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     write_store(out, config)?;
     writeln!(
         out,
-        "# Vues reconstruites depuis le compartiment, verrou, adresse du démon. Se supprime sans perte, démon arrêté."
+        "# Vues reconstruites depuis le compartiment, verrou, plus grand journal vu, journal des signatures (signatures/)."
     )?;
     writeln!(out, "[state]\npath = {}\n", path(&config.state, base))?;
     writeln!(
         out,
         "# Clés du journal, de l'horodatage et du cachet. À sauvegarder hors ligne ; jamais dans le compartiment."
     )?;
-    writeln!(out, "[keys]\npath = {}\n", path(&config.keys, base))?;
+    super::keys::render(out, &path(&config.keys, base), config.key_warn_days, config.pkcs11.as_ref())?;
     config.timestamp.render(out, base)?;
     writeln!(out, "# Témoins qui cosignent nos points de contrôle (politique C2SP tlog-policy) : docs/temoins.md.")?;
     match &config.witness.policy {

@@ -5,6 +5,7 @@ use super::attach::Attaching;
 use super::bucket::Bucket;
 use super::error::DaemonError;
 use super::init::OPERATOR;
+use super::keys;
 use super::lists;
 use super::lock::Lock;
 use super::preserve::{LogJournal, Preserving};
@@ -85,13 +86,17 @@ impl Node {
             KeyringError::Origin { key, origin } => DaemonError::Origin { key, origin },
             other => other.into(),
         })?);
+        keys::refuse_revoked(&keyring)?;
         let signatures = Arc::new(SharedRules::new(signature_rules(&config)?));
         let fetcher = Fetcher::open(&config.trust, &config.state).map_err(DaemonError::Fetching)?;
         let lock = Lock::take(&config.state)?;
 
         let cancel = CancellationToken::new();
         let trust = watch_clock(clock_options(&config), clock.clone(), cancel.clone());
-        let signer = Arc::new(KeyringSigner::new(keyring.clone(), clock.clone()).trusting(trust.clone()));
+        let signer = KeyringSigner::new(keyring.clone(), clock.clone()).trusting(trust.clone());
+        // An archive in memory keeps nothing else either.
+        let signer = if config.store == StoreConfig::Memory { signer } else { signer.announcing(&config.state) };
+        let signer = Arc::new(signer);
         let options = sequencer_options(&config);
         let objects = bucket.objects.clone();
         let log = LogReader::new(objects.clone());
@@ -101,6 +106,7 @@ impl Node {
         }
         let gatherer = witnesses(&config, &clock, &log).await?;
         let (sequencer, sequencing) = Sequencer::start(objects.clone(), bucket.heads.clone(), signer, options).await?;
+        keys::tell_changes(&keyring, &sequencer, &clock).await?;
         let published = sequencer.published();
         let found = *published.borrow();
         tracing::info!(origin = %config.archive.origin, size = found.size, "journal ouvert");
@@ -160,6 +166,7 @@ impl Node {
             sequencer,
             log,
             log_key: keyring.log.vkey().clone(),
+            key_warn_days: config.key_warn_days,
             catalog: views.catalog,
             search: views.search,
             views: progress,

@@ -11,6 +11,8 @@ mod boot;
 mod bucket;
 mod error;
 mod init;
+mod intent;
+mod keys;
 mod listen;
 mod lists;
 mod lock;

@@ -1,9 +1,11 @@
 //! Signs, timestamps and seals each checkpoint with the archive's keys.
 
+use super::intent::Intents;
 use crate::clock::SharedClock;
 use crate::sequencer::{CheckpointSigner, Evidence, SignError};
 use crate::spec::tlog::checkpoint::Checkpoint;
 use crate::timestamp::{ClockTrust, Keyring};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The archive's own keys as the sequencer's signer.
@@ -12,18 +14,26 @@ pub struct KeyringSigner {
     keyring: Arc<Keyring>,
     clock: SharedClock,
     trust: ClockTrust,
+    intents: Option<Arc<Intents>>,
 }
 
 impl KeyringSigner {
     /// Signs with these keys, at this clock's time.
     pub fn new(keyring: Arc<Keyring>, clock: SharedClock) -> Self {
-        Self { keyring, clock, trust: ClockTrust::blind() }
+        Self { keyring, clock, trust: ClockTrust::blind(), intents: None }
     }
 
     /// Signs nothing while the clock is known to be wrong. Servers of time that do not answer do not stop deposits.
     #[must_use]
     pub fn trusting(mut self, trust: ClockTrust) -> Self {
         self.trust = trust;
+        self
+    }
+
+    /// Writes what it is about to sign in a journal of this folder, before it signs.
+    #[must_use]
+    pub fn announcing(mut self, state: &Path) -> Self {
+        self.intents = Some(Arc::new(Intents::new(state)));
         self
     }
 }
@@ -38,6 +48,12 @@ impl CheckpointSigner for KeyringSigner {
         self.trust.refuse_wrong().map_err(|e| failed(&e))?;
         let text = checkpoint.text();
         let at = self.clock.now();
+        if let Some(intents) = &self.intents {
+            let log = hex::encode(self.keyring.log.vkey().id());
+            let (tsa, seal) = (self.keyring.tsa.certificate(), self.keyring.seal.certificate());
+            let announced = intents.announce(checkpoint, at, [&log, &tsa.fingerprint(), &seal.fingerprint()]);
+            announced.map_err(|e| failed(&format!("journal des signatures : {e}")))?;
+        }
         let tsr = self.keyring.tsa.token(text.as_bytes(), at).map_err(|e| failed(&e))?;
         let note = self.keyring.log.sign(&text).map_err(|e| failed(&e))?;
         let seal = self.keyring.seal.seal(note.as_bytes(), at).map_err(|e| failed(&e))?;

@@ -11,9 +11,9 @@ pub use ark::{Ark, ArkError};
 pub use delivery::{Delivered, DeliveryAuthorization, DeliveryRequested};
 pub(crate) use record::safe_integer;
 pub use record::{
-    Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, EvidenceRenewal, Link, Location, NOT_VALIDATED, Payload,
-    RECORD_BYTES_MAX, Record, RecordError, Scope, Signatures, Timestamps, TokenIssued, TokenRevoked, entry_of,
-    fresh_salt,
+    Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, EvidenceRenewal, KeyChanged, KeyRevoked, Link, Location,
+    NOT_VALIDATED, Payload, RECORD_BYTES_MAX, Record, RecordError, Scope, Signatures, Timestamps, TokenIssued,
+    TokenRevoked, entry_of, fresh_salt,
 };
 pub use referential::ReferentialChange;
 pub use transfer::{AppliedRule, Received, Transfer, TransferDocuments, Unit, UnitLine, UnitObject};

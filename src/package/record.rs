@@ -83,6 +83,40 @@ pub enum Body {
     Delivered(Box<Delivered>),
     /// A transmission to the accountant was received, or its state changed.
     Transmission(super::Transmission),
+    /// Another key is about to sign tokens or seals.
+    KeyChanged(KeyChanged),
+    /// A key is not to be relied on from a date on.
+    KeyRevoked(KeyRevoked),
+}
+
+/// A key that is about to take over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyChanged {
+    /// `tsa` or `seal`.
+    #[serde(rename = "use")]
+    pub key_use: String,
+    /// The new certificate, DER in base64.
+    pub certificate: String,
+    /// SHA-256 of it, hexadecimal.
+    pub fingerprint: String,
+    /// Fingerprint of the certificate whose key signed until now.
+    pub replaces: String,
+    /// Whether the checkpoint that covers this record was signed by the old key. Not when the old one could sign no more.
+    pub overlap: bool,
+}
+
+/// A key that is not to be relied on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRevoked {
+    /// `tsa` or `seal`.
+    #[serde(rename = "use")]
+    pub key_use: String,
+    /// Fingerprint of its certificate.
+    pub fingerprint: String,
+    /// From when (RFC 3339, milliseconds).
+    pub since: String,
+    /// `compromise` or `superseded`.
+    pub reason: String,
 }
 
 /// An archived deposit.

@@ -51,8 +51,19 @@ pub(super) struct Built {
     pub(super) replaced: Vec<String>,
 }
 
+/// A batch that wants its checkpoint signed.
+pub(super) struct Draft {
+    pub(super) checkpoint: Checkpoint,
+    generation: u64,
+    tiles_before: Vec<(TileId, Bytes)>,
+    new_tiles: Vec<(TileId, Bytes)>,
+    /// Tiles, entries and records, by key.
+    objects: Vec<(String, Bytes)>,
+    next: LogState,
+}
+
 /// Extends `state` by `items`, in order.
-pub(super) fn build(state: &LogState, items: &[Item], signer: &dyn CheckpointSigner) -> Result<Built, LogError> {
+pub(super) fn draft(state: &LogState, items: &[Item], origin: &str) -> Result<Draft, LogError> {
     let mut edge = state.edge.clone();
     let leaves: Vec<Hash> = items.iter().map(|item| item.leaf).collect();
     let new_tiles: Vec<(TileId, Bytes)> = edge.append(&leaves).into_iter().map(|(id, b)| (id, b.into())).collect();
@@ -61,34 +72,45 @@ pub(super) fn build(state: &LogState, items: &[Item], signer: &dyn CheckpointSig
     let (entry_objects, entries) = grow(&state.entries, new_entries, entry_key, encode_entries)?;
     let new_records = items.iter().map(|item| item.frame.clone());
     let (record_objects, records) = grow(&state.records, new_records, record_key, |chunk| Ok(chunk.concat().into()))?;
-
-    let checkpoint = Checkpoint { origin: signer.origin().to_owned(), size: edge.size(), root: edge.root() };
-    let evidence = signer.sign(&checkpoint)?;
     let mut objects: Vec<(String, Bytes)> =
         new_tiles.iter().map(|(id, bytes)| (format!("log/{}", id.path()), bytes.clone())).collect();
     objects.extend(entry_objects);
     objects.extend(record_objects);
-    objects.push((timestamp_key(checkpoint.size), evidence.tsr.clone()));
-    objects.push((seal_key(checkpoint.size), evidence.seal.clone()));
-
-    let full: Vec<TileId> = new_tiles.iter().map(|(id, _)| *id).filter(TileId::is_full).collect();
-    let mut tiles = TileSet::default();
-    for (id, bytes) in edge.tiles().chain(new_tiles) {
-        tiles.insert(id, bytes).map_err(|e| LogError::Inconsistent(e.to_string()))?;
-    }
-    Ok(Built {
-        head: Head {
-            v: 1,
-            generation: state.head.as_ref().map_or(1, |(head, _)| head.generation + 1),
-            size: checkpoint.size,
-            root: checkpoint.root,
-            staging: staging_key(checkpoint.size, &checkpoint.root),
-        },
-        staged: Staged { objects, checkpoint: Bytes::from(evidence.note.clone()) },
+    Ok(Draft {
+        checkpoint: Checkpoint { origin: origin.to_owned(), size: edge.size(), root: edge.root() },
+        generation: state.head.as_ref().map_or(1, |(head, _)| head.generation + 1),
+        tiles_before: edge.tiles().collect(),
+        new_tiles,
+        objects,
         next: LogState { head: None, edge, entries, records },
-        replaced: replaced(&full),
-        shared: Arc::new(CommittedBatch { size: checkpoint.size, tiles, evidence: Arc::new(evidence) }),
     })
+}
+
+impl Draft {
+    /// Everything that must be written, with what was made over the checkpoint.
+    pub(super) fn signed(self, evidence: Evidence) -> Result<Built, LogError> {
+        let Self { checkpoint, generation, tiles_before, new_tiles, mut objects, next } = self;
+        objects.push((timestamp_key(checkpoint.size), evidence.tsr.clone()));
+        objects.push((seal_key(checkpoint.size), evidence.seal.clone()));
+        let full: Vec<TileId> = new_tiles.iter().map(|(id, _)| *id).filter(TileId::is_full).collect();
+        let mut tiles = TileSet::default();
+        for (id, bytes) in tiles_before.into_iter().chain(new_tiles) {
+            tiles.insert(id, bytes).map_err(|e| LogError::Inconsistent(e.to_string()))?;
+        }
+        Ok(Built {
+            head: Head {
+                v: 1,
+                generation,
+                size: checkpoint.size,
+                root: checkpoint.root,
+                staging: staging_key(checkpoint.size, &checkpoint.root),
+            },
+            staged: Staged { objects, checkpoint: Bytes::from(evidence.note.clone()) },
+            next,
+            replaced: replaced(&full),
+            shared: Arc::new(CommittedBatch { size: checkpoint.size, tiles, evidence: Arc::new(evidence) }),
+        })
+    }
 }
 
 /// Appends items to a tail of fewer than 256 and cuts the result into objects of 256 items, the last one partial.

@@ -1,7 +1,7 @@
 //! Committing a batch: stage, swap the head, observe it, apply.
 
 use super::apply::{PublishedCell, apply, published};
-use super::batch::{Built, build};
+use super::batch::{Built, SignError, draft};
 use super::head::{HEAD_KEY, Head, HeadStore, Version};
 use super::pool::{CommittedBatch, Item};
 use super::reader::idempotency_of;
@@ -116,7 +116,13 @@ impl Log {
             }
             let first = state.size();
             let before = state.head.clone();
-            let built = build(state, items, &*self.signer).map_err(CommitError::Before)?;
+            let draft = draft(state, items, self.signer.origin()).map_err(CommitError::Before)?;
+            // A key in a module may take its time: not on a thread that answers requests.
+            let (signer, checkpoint) = (self.signer.clone(), draft.checkpoint.clone());
+            let signed = tokio::task::spawn_blocking(move || signer.sign(&checkpoint)).await;
+            let evidence = signed.unwrap_or_else(|e| Err(SignError(e.to_string())));
+            let built = evidence.map_err(LogError::from).and_then(|evidence| draft.signed(evidence));
+            let built = built.map_err(CommitError::Before)?;
             self.stage(&built, deadline).await.map_err(CommitError::Before)?;
             // From here on the outcome is unknown until the head has been read.
             self.state = None;

@@ -18,7 +18,7 @@ pub enum KeyFileError {
         /// Where it should be.
         path: PathBuf,
         /// Its name as a systemd credential.
-        name: &'static str,
+        name: String,
     },
     /// A key is never overwritten.
     #[error("« {} » existe déjà : une clé n'est jamais écrasée. Choisissez un autre dossier, ou mettez celui-ci de côté si vous êtes certain qu'il ne sert plus", path.display())]
@@ -71,13 +71,13 @@ impl Source {
     }
 
     /// The content of `name`, and where it was.
-    pub(super) fn read(&self, name: &'static str, kind: Kind) -> Result<(PathBuf, Vec<u8>), KeyFileError> {
+    pub(super) fn read(&self, name: &str, kind: Kind) -> Result<(PathBuf, Vec<u8>), KeyFileError> {
         let in_directory = self.directory.join(name);
         match read(&in_directory, kind) {
             Err(KeyFileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
             found => return found.map(|content| (in_directory, content)),
         }
-        let missing = KeyFileError::Missing { path: in_directory, name };
+        let missing = KeyFileError::Missing { path: in_directory, name: name.to_owned() };
         let Some(credential) = self.credentials.as_ref().map(|folder| folder.join(name)) else { return Err(missing) };
         // systemd hands credentials over read-only in a folder of the service's own: their mode is its business.
         match read(&credential, Kind::Public) {
@@ -122,6 +122,26 @@ pub(super) fn create(directory: &Path, name: &str, content: &[u8], kind: Kind) -
         outcome => outcome.and(removed).map_err(io)?,
     }
     File::open(directory).and_then(|folder| folder.sync_all()).map_err(io)
+}
+
+/// Replaces a public file, or creates it: whoever reads it sees the old one or the new one, whole.
+pub(super) fn replace(directory: &Path, name: &str, content: &[u8]) -> Result<(), KeyFileError> {
+    let path = directory.join(name);
+    let io = |source| KeyFileError::Io { path: path.clone(), source };
+    let mut suffix = [0_u8; 8];
+    SystemRandom::new().fill(&mut suffix).map_err(|_| io(std::io::Error::other("aléa du système indisponible")))?;
+    let temporary = directory.join(format!(".{name}.{}", hex::encode(suffix)));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &path)?;
+        File::open(directory)?.sync_all()
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.map_err(io)
 }
 
 fn read(path: &Path, kind: Kind) -> Result<Vec<u8>, KeyFileError> {

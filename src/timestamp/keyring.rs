@@ -1,9 +1,12 @@
 //! Every key of an archive, loaded and checked together.
 
 use super::files::{self, KeyFileError, Kind, Source};
+use super::generations::{Generation, Generations, KeyState, KeyUse};
+use super::hsm::{Hsm, HsmError, HsmOptions};
 use super::{Sealer, TimestampError, Tsa, development};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Pkcs11Config};
+use crate::spec::cms::key::{LocalKey, SigningKey};
 use crate::spec::cms::path::{self, PathError, Purpose};
 use crate::spec::cms::{Anchors, Certificate, CertificateError, CmsSigner, SignerError};
 use crate::spec::tlog::note::{Cosigner, NoteError, NoteSigner, VerifierKey};
@@ -11,10 +14,9 @@ use der::pem::{LineEnding, encode_string};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
-use serde::Serialize;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use time::OffsetDateTime;
+use std::sync::{Arc, Mutex};
 
 /// The names of the files in the keys' folder. Secrets bear the same names as systemd credentials.
 pub mod names {
@@ -40,6 +42,10 @@ pub mod names {
     pub const WITNESS_KEY: &str = "witness.key";
     /// Its verifier key (C2SP tlog-cosignature).
     pub const WITNESS_VKEY: &str = "witness.vkey";
+    /// Generations of the two keys above, once there is more than one. Public.
+    pub const GENERATIONS: &str = "keys.toml";
+    /// The PIN of the PKCS#11 token. Secret, optional.
+    pub const HSM_PIN: &str = "hsm.pin";
     /// What whoever checks receipts relies on. Public.
     pub const TRUST: &str = "trust.toml";
 }
@@ -113,6 +119,26 @@ pub enum KeyringError {
     /// `timestamp.policy` cannot be used.
     #[error("[timestamp] policy : {0}")]
     Policy(#[source] TimestampError),
+    /// `keys.toml` cannot be used.
+    #[error("« {} » : {why}", path.display())]
+    Generations {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A key is in a PKCS#11 token, and nothing says which.
+    #[error("la clé « {0} » est dans un module PKCS#11, et [keys.pkcs11] manque dans la configuration")]
+    NoModule(String),
+    /// The key that signs was revoked, and no other is ready.
+    #[error("la clé « {} » en service est révoquée : « archiland key rotate {} » en prépare une autre", key_use.name(), key_use.name())]
+    Revoked {
+        /// Which.
+        key_use: KeyUse,
+    },
+    /// What was asked of the keys makes no sense.
+    #[error("{0}")]
+    Rotation(String),
     /// Making keys failed.
     #[error("la création des clés a échoué : {0}")]
     Generation(String),
@@ -132,22 +158,14 @@ pub struct Keyring {
     anchors: Anchors,
     anchors_pem: String,
     server: Option<Certificate>,
-}
-
-/// One line of `archiland key list`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyEntry {
-    /// `log`, `witness`, `tsa`, `seal`, `server`, `ca`.
-    pub name: &'static str,
-    /// What the key is, and whose.
-    pub algorithm: String,
-    /// Subject of the certificate, or name of the log's key.
-    pub subject: String,
-    /// End of the certificate's validity (RFC 3339); a log key has none.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub not_after: Option<OffsetDateTime>,
-    /// SHA-256 of the certificate's DER, or of the log's 32-byte public key; hexadecimal.
-    pub fingerprint: String,
+    hsm: Option<Hsm>,
+    /// Where the files are.
+    pub(super) folder: PathBuf,
+    pub(super) generations: Mutex<Generations>,
+    /// Signers that take over once the log says so.
+    pub(super) next: Mutex<HashMap<KeyUse, CmsSigner>>,
+    /// Certificates of the generations that do not sign, by name.
+    others: Vec<(Generation, Certificate)>,
 }
 
 impl Keyring {
@@ -160,7 +178,7 @@ impl Keyring {
         let log_pkcs8 = [ED25519_PKCS8_PREFIX, &seed].concat();
         let log = NoteSigner::from_pkcs8(origin, &log_pkcs8)
             .map_err(|source| KeyringError::Log { path: keys_dir.join(names::LOG_KEY), source })?;
-        let trust = trust_toml(&log, &pki.authority_pem)?;
+        let trust = trust::render(&log, &pki.authority_pem, &Generations::default())?;
 
         let secret = |der: &[u8]| {
             let pem = encode_string("PRIVATE KEY", LineEnding::LF, der);
@@ -190,7 +208,8 @@ impl Keyring {
 
     /// The keys that a configuration names, under the policy it names; the log's must bear the archive's origin.
     pub fn open(config: &Config) -> Result<Self, KeyringError> {
-        let mut keyring = Self::load(&config.keys)?;
+        let source = Source::new(&config.keys, config::credentials_directory().as_deref());
+        let mut keyring = Self::assemble(&source, &config.keys, config.pkcs11.as_ref())?;
         if let Some(policy) = &config.timestamp.policy {
             keyring.tsa.set_policy(policy).map_err(KeyringError::Policy)?;
         }
@@ -212,21 +231,51 @@ impl Keyring {
 
     /// [`Keyring::load`] with an explicit folder of credentials.
     pub fn load_with(keys_dir: &Path, credentials: Option<&Path>) -> Result<Self, KeyringError> {
-        let source = Source::new(keys_dir, credentials);
-        let log = load_log(&source)?;
+        Self::assemble(&Source::new(keys_dir, credentials), keys_dir, None)
+    }
+
+    fn assemble(source: &Source, keys_dir: &Path, pkcs11: Option<&Pkcs11Config>) -> Result<Self, KeyringError> {
+        let log = load_log(source)?;
         let (authorities_path, pem) = source.read(names::AUTHORITIES, Kind::Public)?;
         let anchors =
             Anchors::from_pem(&pem).map_err(|source| KeyringError::Certificate { path: authorities_path, source })?;
-        let tsa = load_signer(&source, names::TSA_KEY, names::TSA_CERTIFICATE, &anchors, Purpose::TimeStamping)?;
-        let seal = load_signer(&source, names::SEAL_KEY, names::SEAL_CERTIFICATE, &anchors, Purpose::Signature)?;
-        let server = match load_certificates(&source, names::SERVER_CERTIFICATE) {
+        let hsm = pkcs11.map(|pkcs11| open_hsm(source, pkcs11)).transpose()?;
+        let generations = Generations::load(source)?;
+        let keys = KeyLoader { source, anchors: &anchors, hsm: hsm.as_ref(), pkcs11 };
+        let (mut signers, mut others) = (HashMap::new(), Vec::new());
+        for generation in &generations.list {
+            match generation.state {
+                KeyState::Retired => others.push((generation.clone(), keys.certificate(generation)?)),
+                state => _ = signers.insert((generation.key_use, state), keys.signer(generation)?),
+            }
+        }
+        let mut current = |key_use: KeyUse| {
+            let missing = || KeyringError::Rotation(format!("aucune clé « {} » en service", key_use.name()));
+            signers.remove(&(key_use, KeyState::Current)).ok_or_else(missing)
+        };
+        let (tsa, seal) = (current(KeyUse::Tsa)?, current(KeyUse::Seal)?);
+        let next = signers.into_iter().map(|((key_use, _), signer)| (key_use, signer)).collect();
+        let server = match load_certificates(source, names::SERVER_CERTIFICATE) {
             Ok((_, certificates)) => certificates.into_iter().next(),
             Err(KeyringError::File(KeyFileError::Missing { .. })) => None,
             Err(error) => return Err(error),
         };
-        let witness = load_witness(&source)?.map(Arc::new);
+        let witness = load_witness(source)?.map(Arc::new);
         let anchors_pem = pem_of(&anchors)?;
-        Ok(Self { log, tsa: Tsa::new(tsa), seal: Sealer::new(seal), witness, anchors, anchors_pem, server })
+        Ok(Self {
+            log,
+            tsa: Tsa::new(tsa),
+            seal: Sealer::new(seal),
+            witness,
+            anchors,
+            anchors_pem,
+            server,
+            hsm,
+            folder: keys_dir.to_owned(),
+            generations: Mutex::new(generations),
+            next: Mutex::new(next),
+            others,
+        })
     }
 
     /// Makes the key of a witness named `name`, in an archive's folder of keys. Nothing is ever overwritten.
@@ -246,6 +295,11 @@ impl Keyring {
         Ok(cosigner.vkey().clone())
     }
 
+    /// What is wrong with the PKCS#11 token at the moment, where there is one.
+    pub fn hsm_trouble(&self) -> Option<HsmError> {
+        self.hsm.as_ref()?.trouble()
+    }
+
     /// The authorities of `ca.pem`.
     pub fn anchors(&self) -> &Anchors {
         &self.anchors
@@ -253,56 +307,13 @@ impl Keyring {
 
     /// What whoever checks receipts relies on, as `trust.toml`: `origin`, `log_keys`, `anchors` (PEM). Public.
     pub fn trust_toml(&self) -> Result<String, KeyringError> {
-        trust_toml(&self.log, &self.anchors_pem)
-    }
-
-    /// Every key, for people.
-    pub fn inventory(&self) -> Vec<KeyEntry> {
-        let log = KeyEntry {
-            name: "log",
-            algorithm: "Ed25519".to_owned(),
-            subject: self.log.name().to_owned(),
-            not_after: None,
-            fingerprint: hex::encode(ring::digest::digest(&ring::digest::SHA256, self.log.vkey().public_key())),
-        };
-        let witness = self.witness.iter().map(|cosigner| KeyEntry {
-            name: "witness",
-            algorithm: "Ed25519".to_owned(),
-            subject: cosigner.vkey().name().to_owned(),
-            not_after: None,
-            fingerprint: hex::encode(ring::digest::digest(&ring::digest::SHA256, cosigner.vkey().public_key())),
-        });
-        let signers = [("tsa", self.tsa.certificate()), ("seal", self.seal.certificate())];
-        let server = self.server.iter().map(|certificate| ("server", certificate));
-        let authorities = self.anchors.certificates().iter().map(|certificate| ("ca", certificate));
-        let certified = signers.into_iter().chain(server).chain(authorities).map(|(name, certificate)| KeyEntry {
-            name,
-            algorithm: certificate.key_algorithm(),
-            subject: certificate.subject().to_owned(),
-            not_after: Some(certificate.not_after()),
-            fingerprint: certificate.fingerprint(),
-        });
-        std::iter::once(log).chain(witness).chain(certified).collect()
+        trust::render(&self.log, &self.anchors_pem, &self.generations())
     }
 }
 
 /// PKCS#8 version 1 around the 32-byte private key (RFC 8410 § 7), which openssl reads too.
 const ED25519_PKCS8_PREFIX: &[u8] =
     &[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-
-#[derive(Serialize)]
-struct TrustFile<'a> {
-    origin: &'a str,
-    log_keys: [String; 1],
-    anchors: &'a str,
-}
-
-fn trust_toml(log: &NoteSigner, anchors_pem: &str) -> Result<String, KeyringError> {
-    let anchors = unix_lines(anchors_pem);
-    let file = TrustFile { origin: log.name(), log_keys: [log.vkey().to_string()], anchors: &anchors };
-    let text = toml::to_string_pretty(&file).map_err(|error| KeyringError::Generation(error.to_string()))?;
-    Ok(format!("# Ce sur quoi repose la vérification des reçus de cette archive. Rien ici n'est secret.\n{text}"))
-}
 
 fn load_log(source: &Source) -> Result<NoteSigner, KeyringError> {
     let (vkey_path, vkey) = source.read(names::LOG_VKEY, Kind::Public)?;
@@ -336,26 +347,78 @@ fn load_witness(source: &Source) -> Result<Option<Cosigner>, KeyringError> {
     Ok(Some(cosigner))
 }
 
-fn load_signer(
-    source: &Source,
-    key: &'static str,
-    certificate: &'static str,
-    anchors: &Anchors,
-    purpose: Purpose,
-) -> Result<CmsSigner, KeyringError> {
-    let (path, mut certificates) = load_certificates(source, certificate)?;
-    let intermediates = certificates.split_off(1);
-    let leaf = certificates.remove(0);
-    // As of the day it was issued: an old archive's keys still load and still say what they are.
-    path::find(&leaf, &intermediates, anchors, leaf.not_before(), purpose)
-        .map_err(|source| KeyringError::Path { path, source })?;
-    let (path, pkcs8) = load_key(source, key)?;
-    CmsSigner::new(pkcs8.secret_pkcs8_der(), leaf, &intermediates)
-        .map_err(|source| KeyringError::Signer { path, source })
+/// Opens the keys of generations, wherever they are.
+struct KeyLoader<'a> {
+    source: &'a Source,
+    anchors: &'a Anchors,
+    hsm: Option<&'a Hsm>,
+    pkcs11: Option<&'a Pkcs11Config>,
+}
+
+impl KeyLoader<'_> {
+    fn signer(&self, generation: &Generation) -> Result<CmsSigner, KeyringError> {
+        let (path, leaf, intermediates) = self.certificates(generation)?;
+        let purpose = match generation.key_use {
+            KeyUse::Tsa => Purpose::TimeStamping,
+            KeyUse::Seal => Purpose::Signature,
+        };
+        // As of the day it was issued: an old archive's keys still load and still say what they are.
+        path::find(&leaf, &intermediates, self.anchors, leaf.not_before(), purpose)
+            .map_err(|source| KeyringError::Path { path: path.clone(), source })?;
+        let key: Box<dyn SigningKey> = match (self.label(generation), self.hsm) {
+            (Some(label), Some(hsm)) => {
+                Box::new(hsm.key(&label, &leaf).map_err(|source| KeyringError::Signer { path: path.clone(), source })?)
+            }
+            (Some(label), None) => return Err(KeyringError::NoModule(label)),
+            (None, _) => {
+                let (key_path, pkcs8) = load_key(self.source, &format!("{}.key", generation.name))?;
+                let key = LocalKey::from_pkcs8(pkcs8.secret_pkcs8_der());
+                Box::new(key.map_err(|source| KeyringError::Signer { path: key_path, source })?)
+            }
+        };
+        CmsSigner::with_key(key, leaf, &intermediates).map_err(|source| KeyringError::Signer { path, source })
+    }
+
+    /// The label in the token: the generation's, or for the first ones the configuration's.
+    fn label(&self, generation: &Generation) -> Option<String> {
+        let configured = || match generation.key_use {
+            _ if generation.name != generation.key_use.name() => None,
+            KeyUse::Tsa => self.pkcs11?.tsa.clone(),
+            KeyUse::Seal => self.pkcs11?.seal.clone(),
+        };
+        generation.hsm.clone().or_else(configured)
+    }
+
+    fn certificate(&self, generation: &Generation) -> Result<Certificate, KeyringError> {
+        Ok(self.certificates(generation)?.1)
+    }
+
+    fn certificates(&self, generation: &Generation) -> Result<(PathBuf, Certificate, Vec<Certificate>), KeyringError> {
+        let (path, mut certificates) = load_certificates(self.source, &format!("{}.pem", generation.name))?;
+        let intermediates = certificates.split_off(1);
+        let leaf = certificates.remove(0);
+        if !generation.certificate.is_empty() && generation.certificate != leaf.fingerprint() {
+            let why = format!("« {} » n'est plus le certificat noté dans keys.toml", generation.name);
+            return Err(KeyringError::Generations { path, why });
+        }
+        Ok((path, leaf, intermediates))
+    }
+}
+
+/// The token that holds keys; it is entered by the thread that talks to it, so that an absent one keeps nobody waiting.
+fn open_hsm(source: &Source, pkcs11: &Pkcs11Config) -> Result<Hsm, KeyringError> {
+    let (path, pin) = source.read(names::HSM_PIN, Kind::Secret)?;
+    let pin = String::from_utf8(pin).map_err(|_| KeyringError::NotPkcs8 { path })?;
+    Ok(Hsm::open(HsmOptions {
+        module: pkcs11.module.clone(),
+        token: pkcs11.token.clone(),
+        pin: pin.trim_end_matches(['\r', '\n']).to_owned(),
+        timeout: pkcs11.timeout(),
+    }))
 }
 
 /// At least one certificate, the leaf first.
-fn load_certificates(source: &Source, name: &'static str) -> Result<(PathBuf, Vec<Certificate>), KeyringError> {
+fn load_certificates(source: &Source, name: &str) -> Result<(PathBuf, Vec<Certificate>), KeyringError> {
     let (path, pem) = source.read(name, Kind::Public)?;
     match Anchors::from_pem(&pem) {
         Ok(found) => Ok((path, found.certificates().to_vec())),
@@ -363,7 +426,7 @@ fn load_certificates(source: &Source, name: &'static str) -> Result<(PathBuf, Ve
     }
 }
 
-fn load_key(source: &Source, name: &'static str) -> Result<(PathBuf, PrivatePkcs8KeyDer<'static>), KeyringError> {
+fn load_key(source: &Source, name: &str) -> Result<(PathBuf, PrivatePkcs8KeyDer<'static>), KeyringError> {
     let (path, pem) = source.read(name, Kind::Secret)?;
     match PrivatePkcs8KeyDer::from_pem_slice(&pem) {
         Ok(key) => Ok((path, key)),
@@ -380,6 +443,13 @@ fn pem_of(anchors: &Anchors) -> Result<String, KeyringError> {
 fn unix_lines(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
+
+mod inventory;
+mod rotation;
+mod trust;
+
+pub use inventory::KeyEntry;
+pub use rotation::{Change, NewKey, Staged};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The keys of the archive and what they vouch for: the log's notes, time-stamp tokens, seals.
 //!
-//! * [`Keyring`] loads and checks the keys of a folder, or makes a development PKI;
+//! * [`Keyring`] loads and checks the keys of a folder and of a PKCS#11 token, or makes a development PKI; one key takes
+//!   over from another once the log tells it ([`Change`]);
 //! * [`Tsa`] stamps a message with the time (RFC 3161);
 //! * [`TimestampService`] answers requests from outside: tokens are journalled in the log, by batches, before they are signed;
 //! * [`ClockTrust`] says whether the clock may be relied on: against steps, and against NTP servers under a quorum;
@@ -13,7 +14,9 @@
 mod development;
 mod external;
 mod files;
+mod generations;
 mod guard;
+mod hsm;
 mod keyring;
 mod seal;
 mod service;
@@ -22,7 +25,9 @@ mod tsa;
 
 pub use external::{ExternalError, ExternalToken, ExternalTsas};
 pub use files::KeyFileError;
-pub use keyring::{KeyEntry, Keyring, KeyringError, names};
+pub use generations::{Generation, KeyState, KeyUse, Revocation, RevocationReason};
+pub use hsm::HsmError;
+pub use keyring::{Change, KeyEntry, Keyring, KeyringError, NewKey, Staged, names};
 pub use seal::Sealer;
 pub use service::{Answer, TimestampService};
 pub use trust::{ClockOptions, ClockState, ClockTrust, watch_clock};

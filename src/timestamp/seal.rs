@@ -3,24 +3,34 @@
 use super::TimestampError;
 use super::guard::TimeGuard;
 use crate::spec::cms::{Certificate, Certificates, CmsSigner, oid};
+use std::sync::{Arc, PoisonError, RwLock};
 use time::OffsetDateTime;
 
 /// A key that seals, and its certificate.
 #[derive(Debug)]
 pub struct Sealer {
-    signer: CmsSigner,
+    signer: RwLock<Arc<CmsSigner>>,
     guard: TimeGuard,
 }
 
 impl Sealer {
     /// Seals with this key.
     pub fn new(signer: CmsSigner) -> Self {
-        Self { signer, guard: TimeGuard::new() }
+        Self { signer: RwLock::new(Arc::new(signer)), guard: TimeGuard::new() }
     }
 
     /// The certificate it seals with.
-    pub fn certificate(&self) -> &Certificate {
-        self.signer.certificate()
+    pub fn certificate(&self) -> Certificate {
+        self.signer().certificate().clone()
+    }
+
+    fn signer(&self) -> Arc<CmsSigner> {
+        self.signer.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Seals with another key from now on.
+    pub(super) fn adopt(&self, signer: CmsSigner) {
+        *self.signer.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(signer);
     }
 
     /// A DER CMS SignedData around `content` (id-data), with the signing time `at` and the signed reference to the
@@ -28,7 +38,8 @@ impl Sealer {
     ///
     /// Fails when `at` is before a time already sealed in this process, or out of the certificate's validity.
     pub fn seal(&self, content: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
-        let at = self.guard.admit(at, self.certificate())?;
-        Ok(self.signer.sign(&oid::DATA, content, Some(at), Certificates::Included)?)
+        let signer = self.signer();
+        let at = self.guard.admit(at, signer.certificate())?;
+        Ok(signer.sign(&oid::DATA, content, Some(at), Certificates::Included)?)
     }
 }

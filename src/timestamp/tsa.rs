@@ -8,6 +8,7 @@ use crate::spec::cms::{Certificate, Certificates, CmsSigner, oid};
 use crate::spec::tsp::{self, Failure, Imprint, Request, TspError, TstInfo};
 use const_oid::ObjectIdentifier;
 use ring::rand::{SecureRandom, SystemRandom};
+use std::sync::{Arc, PoisonError, RwLock};
 use time::OffsetDateTime;
 
 /// The policy of tokens when none is configured: `1.3.6.1.4.1.32473.3161.1`, under the enterprise number that IANA
@@ -23,7 +24,7 @@ const ACCEPTED: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
 /// A time-stamping authority: a key, its certificate, a policy.
 #[derive(Debug)]
 pub struct Tsa {
-    signer: CmsSigner,
+    signer: RwLock<Arc<CmsSigner>>,
     policy: ObjectIdentifier,
     random: SystemRandom,
     guard: TimeGuard,
@@ -95,6 +96,7 @@ impl Tsa {
     /// An authority that signs with this key under the [`DEFAULT_POLICY`].
     pub fn new(signer: CmsSigner) -> Self {
         let policy = ObjectIdentifier::new_unwrap(DEFAULT_POLICY);
+        let signer = RwLock::new(Arc::new(signer));
         Self { signer, policy, random: SystemRandom::new(), guard: TimeGuard::new() }
     }
 
@@ -105,8 +107,17 @@ impl Tsa {
     }
 
     /// The certificate it signs with.
-    pub fn certificate(&self) -> &Certificate {
-        self.signer.certificate()
+    pub fn certificate(&self) -> Certificate {
+        self.signer().certificate().clone()
+    }
+
+    fn signer(&self) -> Arc<CmsSigner> {
+        self.signer.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Signs with another key from now on.
+    pub(super) fn adopt(&self, signer: CmsSigner) {
+        *self.signer.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(signer);
     }
 
     /// A granted TimeStampResp (DER) over the SHA-256 of `message`, at `at` to the millisecond.
@@ -175,7 +186,7 @@ impl Tsa {
     /// The time that tokens made now bear: `at` to the millisecond below. Fails when it is before a time this authority
     /// already gave in this process, or out of its certificate's validity.
     pub fn instant(&self, at: OffsetDateTime) -> Result<OffsetDateTime, TimestampError> {
-        self.guard.admit(at, self.certificate())
+        self.guard.admit(at, self.signer().certificate())
     }
 
     /// A granted TimeStampResp (DER) for a request that was [admitted](Tsa::admit), at a time that [`Tsa::instant`] gave.
@@ -193,7 +204,7 @@ impl Tsa {
         certificates: Certificates,
     ) -> Result<Vec<u8>, TimestampError> {
         let info = TstInfo::encode(&asn1::oid(&self.policy), imprint, serial, at, ACCURACY_S, nonce);
-        let token = self.signer.sign(&oid::TST_INFO, &info, None, certificates)?;
+        let token = self.signer().sign(&oid::TST_INFO, &info, None, certificates)?;
         Ok(tsp::granted(&token))
     }
 }

@@ -4,9 +4,11 @@
 //! Each check is named and reported, whether or not another one failed, so that a refusal says what is wrong. The time
 //! that counts for certificates is the timestamp's, so that a receipt stays checkable after they expire.
 
+mod keys;
 mod payload;
 mod trust;
 
+pub use keys::TrustedKey;
 pub use payload::{Measure, measure};
 pub use trust::{Trust, TrustError};
 
@@ -19,6 +21,8 @@ use crate::spec::tlog::leaf_hash;
 use crate::spec::tlog::note::{Note, Signature};
 use crate::spec::tlog::proof::verify_inclusion;
 use crate::spec::tsp::{self, TspError};
+use crate::timestamp::KeyUse;
+use keys::{Standing, standing, witnessed_before};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -199,28 +203,60 @@ fn receipt_checks(receipt: &Receipt, trust: &Trust) -> Vec<Check> {
         add(CheckName::Witnesses, witness_check(&note, trust));
     }
     add(CheckName::Inclusion, inclusion_check(receipt, &note));
-    let mut stamped_at = None;
-    for response in &receipt.timestamps {
-        let info = tsp::verify_response(response, note.text.as_bytes(), &trust.anchors);
-        // A token that nobody here vouches for adds nothing to one that somebody does, and takes nothing away.
-        if let (Err(TspError::Path(why)), Some(_)) = (&info, stamped_at) {
-            let detail = format!("jeton de plus, non compté : {}", printable(&why.to_string()));
-            add(CheckName::Timestamp, Ok(detail));
-            continue;
-        }
-        if let Ok(info) = &info {
-            stamped_at = stamped_at.or(Some(info.time));
-        }
-        add(
-            CheckName::Timestamp,
-            info.map_err(|e| e.to_string()).map(|info| {
-                let authority = printable(info.signer.subject());
-                format!("{} par {authority} (jeton n° {})", french_time(info.time), info.serial)
-            }),
-        );
+    let (stamped_at, stamps) = timestamp_checks(receipt, &note, trust);
+    for finding in stamps {
+        add(CheckName::Timestamp, finding);
     }
     add(CheckName::Seal, seal_check(receipt, trust, stamped_at));
     checks
+}
+
+/// Every token, and the earliest time that one of them gives.
+fn timestamp_checks(receipt: &Receipt, note: &Note, trust: &Trust) -> (Option<OffsetDateTime>, Vec<Finding>) {
+    let infos: Vec<_> = receipt
+        .timestamps
+        .iter()
+        .map(|response| {
+            let info = tsp::verify_response(response, note.text.as_bytes(), &trust.anchors)?;
+            let standing = standing(trust, &info.signer, KeyUse::Tsa, info.time);
+            Ok((info, standing))
+        })
+        .collect();
+    let good = infos.iter().filter_map(|info: &Result<_, TspError>| match info {
+        Ok((info, Standing::Good)) => Some(info.time),
+        _ => None,
+    });
+    let good_at: Option<OffsetDateTime> = good.min();
+    let mut stamped_at = good_at;
+    let mut findings = Vec::new();
+    for info in infos {
+        findings.push(match info {
+            // A token that nobody here vouches for adds nothing to one that somebody does, and takes nothing away.
+            Err(TspError::Path(why)) if stamped_at.is_some() => {
+                Ok(format!("jeton de plus, non compté : {}", printable(&why.to_string())))
+            }
+            Err(error) => Err(error.to_string()),
+            Ok((info, standing)) => {
+                let authority = printable(info.signer.subject());
+                let told = format!("{} par {authority} (jeton n° {})", french_time(info.time), info.serial);
+                match standing {
+                    Standing::Good => Ok(told),
+                    Standing::Worthless(why) => Err(format!("{told} : {why}")),
+                    Standing::Doubtful(since)
+                        if good_at.is_some_and(|at| at < since) || witnessed_before(note, trust, since) =>
+                    {
+                        stamped_at = stamped_at.or(Some(info.time));
+                        Ok(format!("{told} ; clé compromise depuis le {}, une autre preuve date ce point de contrôle d'avant", french_time(since)))
+                    }
+                    Standing::Doubtful(since) => Err(format!(
+                        "{told} : clé compromise depuis le {}, et rien d'autre ne date ce point de contrôle d'avant (jeton d'une autre autorité, témoin) ; redemandez ce récépissé à l'archive",
+                        french_time(since)
+                    )),
+                }
+            }
+        });
+    }
+    (stamped_at, findings)
 }
 
 fn record_check(receipt: &Receipt) -> Finding {
@@ -265,6 +301,14 @@ fn seal_check(receipt: &Receipt, trust: &Trust, stamped_at: Option<OffsetDateTim
     let claimed = || SignedData::parse(&receipt.seal).ok()?.signers.first()?.signing_time().ok()?;
     let at = stamped_at.or_else(claimed).ok_or("aucune date à laquelle vérifier le certificat du cachet")?;
     let seal = cms::verify_attached(&receipt.seal, &trust.anchors, at).map_err(|e| e.to_string())?;
+    match standing(trust, &seal.signer, KeyUse::Seal, at) {
+        Standing::Good => {}
+        Standing::Doubtful(_) if stamped_at.is_some() => {}
+        Standing::Doubtful(_) => {
+            return Err("clé de cachet compromise, et aucun horodatage ne date ce cachet".to_owned());
+        }
+        Standing::Worthless(why) => return Err(why),
+    }
     if !is_sealed_note(&seal.content, &receipt.checkpoint) {
         return Err("le cachet porte sur un autre point de contrôle".to_owned());
     }

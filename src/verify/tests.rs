@@ -5,10 +5,11 @@ use super::*;
 use crate::clock::{Clock, SystemClock, format_record_time};
 use crate::digest::Digests;
 use crate::package::{Ark, Body, Deposit, Location, fresh_salt};
+use crate::spec::cms::{Anchors, Certificate};
 use crate::spec::tlog::edge::Edge;
 use crate::spec::tlog::note::{KeyType, NoteSigner, VerifierKey};
 use crate::spec::tlog::tree::{self, TileSet};
-use crate::timestamp::Keyring;
+use crate::timestamp::{Keyring, RevocationReason};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
@@ -226,6 +227,75 @@ fn only_cosignatures_may_stand_under_what_was_sealed() {
     // A note that was sealed with its cosignatures must keep them.
     let seal = FIXTURE.keyring.seal.seal((good.checkpoint.clone() + &cosignature).as_bytes(), now).unwrap().into();
     assert_eq!(refused(&Receipt { seal, ..good.clone() }, &FIXTURE.trust), [CheckName::Seal]);
+}
+
+#[test]
+fn what_a_replaced_or_revoked_key_signed() {
+    use time::Duration;
+    let now = SystemClock.now();
+    let key = |key_use, change: &dyn Fn(&mut TrustedKey)| {
+        let certificate = match key_use {
+            KeyUse::Tsa => FIXTURE.keyring.tsa.certificate(),
+            KeyUse::Seal => FIXTURE.keyring.seal.certificate(),
+        };
+        let certificate = certificate.fingerprint();
+        let mut key = TrustedKey { key_use, certificate, since: None, until: None, revoked_since: None, reason: None };
+        change(&mut key);
+        Trust { keys: vec![key], ..FIXTURE.trust.clone() }
+    };
+    let (hour, days) = (Duration::hours(1), Duration::days(3));
+    let good = &FIXTURE.receipt;
+    let replaced = |key_use, at| key(key_use, &|key| key.until = Some(at));
+    assert_eq!(receipt(good, &replaced(KeyUse::Tsa, now)).outcome, Outcome::Valid);
+    assert_eq!(refused(good, &replaced(KeyUse::Tsa, now - days)), [CheckName::Timestamp]);
+    assert_eq!(refused(good, &replaced(KeyUse::Seal, now - days)), [CheckName::Seal]);
+    let revoked = |key_use, since, reason| key(key_use, &|key| (key.revoked_since, key.reason) = (Some(since), reason));
+    let (compromise, superseded) = (Some(RevocationReason::Compromise), Some(RevocationReason::Superseded));
+    // No longer used from a later date: what it signed before counts. From an earlier one: no.
+    assert_eq!(receipt(good, &revoked(KeyUse::Tsa, now + hour, superseded)).outcome, Outcome::Valid);
+    assert_eq!(refused(good, &revoked(KeyUse::Tsa, now - hour, superseded)), [CheckName::Timestamp]);
+    // In other hands: a token can bear any date, so an earlier one needs another proof; a seal has the token's time.
+    for reason in [compromise, None] {
+        assert_eq!(refused(good, &revoked(KeyUse::Tsa, now + hour, reason)), [CheckName::Timestamp]);
+        assert_eq!(refused(good, &revoked(KeyUse::Tsa, now - hour, reason)), [CheckName::Timestamp]);
+        assert_eq!(receipt(good, &revoked(KeyUse::Seal, now + hour, reason)).outcome, Outcome::Valid);
+        assert_eq!(refused(good, &revoked(KeyUse::Seal, now - hour, reason)), [CheckName::Seal]);
+    }
+    // A token of an authority that nobody doubts.
+    let directory = TempDir::new().unwrap();
+    let other = Keyring::create_development(&directory.path().join("keys"), ORIGIN, &SystemClock).unwrap();
+    let text = Note::parse(&good.checkpoint).unwrap().text;
+    let mut stamped = good.clone();
+    stamped.timestamps.push(other.tsa.token(text.as_bytes(), now).unwrap().into());
+    let mut trust = revoked(KeyUse::Tsa, now + hour, compromise);
+    let both: Vec<u8> =
+        trust.anchors.certificates().iter().chain(other.anchors().certificates()).flat_map(pem).collect();
+    trust.anchors = Anchors::from_pem(&both).unwrap();
+    let report = receipt(&stamped, &trust);
+    assert_eq!(report.outcome, Outcome::Valid, "{report}");
+    // But not one that is later than the doubt.
+    trust.keys[0].revoked_since = Some(now - Duration::minutes(1));
+    assert_eq!(refused(&stamped, &trust), [CheckName::Timestamp]);
+    // A witness.
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[5; 32]).unwrap();
+    let public = pair.public_key().as_ref().try_into().unwrap();
+    let witness = VerifierKey::new("temoin.example/t1", KeyType::CosignatureV1, public).unwrap();
+    let time = u64::try_from(now.unix_timestamp()).unwrap();
+    let signature = pair.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes());
+    let line = [&witness.id()[..], &time.to_be_bytes(), signature.as_ref()].concat();
+    let mut cosigned = good.clone();
+    cosigned.checkpoint.push_str(&["— ", witness.name(), " ", &STANDARD.encode(line), "\n"].concat());
+    let mut trust = revoked(KeyUse::Tsa, now + hour, compromise);
+    assert_eq!(refused(&cosigned, &trust), [CheckName::Timestamp]);
+    trust.witness_keys = vec![witness];
+    let report = receipt(&cosigned, &trust);
+    assert_eq!(report.outcome, Outcome::Valid, "{report}");
+}
+
+fn pem(certificate: &Certificate) -> Vec<u8> {
+    let text = STANDARD.encode(certificate.der());
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n")).into_bytes()
 }
 
 #[test]

@@ -10,8 +10,16 @@
 //! # Optional: witnesses that must have cosigned the checkpoint, and how many of them.
 //! witness_keys = ["temoin.example/t1+…"]
 //! witness_quorum = 1
+//! # Once a key was replaced or revoked: which certificate, from when to when.
+//! [[keys]]
+//! use = "tsa"
+//! certificate = "9f86d081884c7d65…"
+//! until = "2027-01-31T09:00:00Z"
+//! revoked_since = "2027-01-30T00:00:00Z"
+//! reason = "compromise"
 //! ```
 
+use super::keys::TrustedKey;
 use crate::spec::cms::{Anchors, CertificateError};
 use crate::spec::tlog::note::{KeyType, NoteError, VerifierKey};
 use serde::Deserialize;
@@ -34,6 +42,8 @@ pub struct Trust {
     pub witness_keys: Vec<VerifierKey>,
     /// How many of them must have cosigned.
     pub witness_quorum: usize,
+    /// Keys that were replaced or revoked, and the ones that signed since; none until that happens.
+    pub keys: Vec<TrustedKey>,
 }
 
 /// Why a trust file cannot be relied on.
@@ -76,6 +86,8 @@ struct Wire {
     witness_keys: Vec<String>,
     #[serde(default)]
     witness_quorum: usize,
+    #[serde(default)]
+    keys: Vec<TrustedKey>,
 }
 
 impl Trust {
@@ -108,6 +120,7 @@ impl Trust {
             anchors: Anchors::from_pem(wire.anchors.as_bytes())?,
             witness_keys,
             witness_quorum: wire.witness_quorum,
+            keys: wire.keys,
         })
     }
 }

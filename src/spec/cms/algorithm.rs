@@ -130,7 +130,9 @@ impl<'a> PublicKey<'a> {
     pub fn name(&self) -> String {
         let curve = self.algorithm.parameters.and_then(|der| Reader::new(der).oid("").ok());
         match curve {
-            _ if self.algorithm.is(&oid::RSA) => "RSA".to_owned(),
+            _ if self.algorithm.is(&oid::RSA) => {
+                super::key::rsa_bits(self.key).map_or_else(|| "RSA".to_owned(), |bits| format!("RSA {bits}"))
+            }
             _ if self.algorithm.is(&oid::ED25519) => "Ed25519".to_owned(),
             Some(curve) if curve == oid::P256.as_bytes() => "ECDSA P-256".to_owned(),
             Some(curve) if curve == oid::P384.as_bytes() => "ECDSA P-384".to_owned(),

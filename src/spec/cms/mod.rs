@@ -1,6 +1,6 @@
 //! Cryptographic Message Syntax (RFC 5652): signatures with X.509 certificates.
 //!
-//! * [`sign`] makes a [`SignedData`] with an ECDSA P-256 key;
+//! * [`sign`] makes a [`SignedData`] with a [key](key::SigningKey), ECDSA P-256 or RSA, wherever it is;
 //! * [`verify_attached`] and [`verify_detached`] check one, from its bytes to an [anchor](Anchors);
 //! * [`SignedData`], [`verify_signer`] and [`path::find`] are the same steps one by one, for formats built on CMS
 //!   (time-stamp tokens, CAdES).
@@ -10,6 +10,7 @@
 pub mod algorithm;
 pub mod asn1;
 mod certificate;
+pub mod key;
 pub mod oid;
 pub mod path;
 pub mod received;
@@ -56,6 +57,6 @@ pub enum CmsError {
     #[error(transparent)]
     Path(#[from] path::PathError),
     /// Our key could not sign.
-    #[error("la clé n'a pas pu signer (générateur d'aléa du système indisponible ?)")]
-    Signing,
+    #[error(transparent)]
+    Signing(#[from] key::KeyFailure),
 }

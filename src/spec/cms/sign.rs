@@ -1,4 +1,4 @@
-//! Making a SignedData: one ECDSA P-256 / SHA-256 signature with signed attributes, the certificates inside.
+//! Making a SignedData: one signature (ECDSA P-256 or RSA, SHA-256) with signed attributes, the certificates inside.
 //!
 //! Everything that does not depend on the content is encoded once, when the signer is built, and certificates are
 //! copied as they are: an authority's bytes must not be re-encoded.
@@ -6,17 +6,15 @@
 use super::algorithm::Digest;
 use super::asn1::{self, tag};
 use super::certificate::Certificate;
+use super::key::{KeyKind, LocalKey, SigningKey};
 use super::{CmsError, oid};
 use const_oid::ObjectIdentifier;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use std::fmt;
 use time::OffsetDateTime;
 
 /// A private key and its certificate.
 pub struct CmsSigner {
-    key: EcdsaKeyPair,
-    random: SystemRandom,
+    key: Box<dyn SigningKey>,
     certificate: Certificate,
     /// `certificates [0]`, encoded.
     certificates: Vec<u8>,
@@ -24,6 +22,8 @@ pub struct CmsSigner {
     sid: Vec<u8>,
     /// The signing-certificate-v2 attribute, encoded.
     reference: Vec<u8>,
+    /// `signatureAlgorithm`, encoded.
+    algorithm: Vec<u8>,
 }
 
 /// Whether a signature carries the signer's certificates.
@@ -38,8 +38,8 @@ pub enum Certificates {
 /// Why a key cannot sign with a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignerError {
-    /// Not a P-256 key.
-    #[error("la clé privée n'est pas une clé ECDSA P-256 au format PKCS#8")]
+    /// Neither a P-256 key nor an RSA key that is long enough.
+    #[error("la clé privée n'est ni une clé ECDSA P-256, ni une clé RSA de 3072 à 4096 bits, au format PKCS#8")]
     Key,
     /// Another key's certificate.
     #[error("la clé privée ne correspond pas au certificat « {subject} »")]
@@ -48,7 +48,7 @@ pub enum SignerError {
         subject: String,
     },
     /// The certificate's key is not what we sign with.
-    #[error("le certificat « {subject} » n'est pas celui d'une clé ECDSA P-256")]
+    #[error("le certificat « {subject} » n'est pas celui d'une clé ECDSA P-256, ou RSA de 3072 bits au moins")]
     KeyKind {
         /// Whose certificate.
         subject: String,
@@ -58,18 +58,19 @@ pub enum SignerError {
 impl CmsSigner {
     /// A signer from a PKCS#8 private key, its certificate, and the intermediate certificates to send along.
     pub fn new(pkcs8: &[u8], certificate: Certificate, intermediates: &[Certificate]) -> Result<Self, SignerError> {
-        let random = SystemRandom::new();
-        let key =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &random).map_err(|_| SignerError::Key)?;
-        let subject = || certificate.subject().to_owned();
-        let public = super::algorithm::PublicKey::parse(certificate.public_key_der())
-            .map_err(|_| SignerError::KeyKind { subject: subject() })?;
-        let curve = asn1::oid(&oid::P256);
-        if public.algorithm.oid != oid::EC_PUBLIC_KEY.as_bytes() || public.algorithm.parameters != Some(&curve[..]) {
-            return Err(SignerError::KeyKind { subject: subject() });
-        }
-        if public.key != key.public_key().as_ref() {
-            return Err(SignerError::KeyMismatch { subject: subject() });
+        Self::with_key(Box::new(LocalKey::from_pkcs8(pkcs8)?), certificate, intermediates)
+    }
+
+    /// A signer whose key is anywhere. A key that cannot say yet whose it is must check by itself, before it signs, that it
+    /// is the certificate's.
+    pub fn with_key(
+        key: Box<dyn SigningKey>,
+        certificate: Certificate,
+        intermediates: &[Certificate],
+    ) -> Result<Self, SignerError> {
+        let (kind, public) = KeyKind::of(&certificate)?;
+        if key.kind() != kind || key.public_key().is_some_and(|key| key != public) {
+            return Err(SignerError::KeyMismatch { subject: certificate.subject().to_owned() });
         }
         let sent = std::iter::once(&certificate).chain(intermediates).map(|sent| sent.der().to_vec()).collect();
         let mut certificates = asn1::set_of(sent);
@@ -79,7 +80,7 @@ impl CmsSigner {
         // SigningCertificateV2 { certs { ESSCertIDv2 { certHash } } }: SHA-256 is the default, so it is not written.
         let hash = asn1::sequence(&[&asn1::encode(tag::OCTET_STRING, &[digest.as_ref()])]);
         let reference = attribute(&oid::SIGNING_CERTIFICATE_V2, &asn1::sequence(&[&asn1::sequence(&[&hash])]));
-        Ok(Self { key, random, certificate, certificates, sid, reference })
+        Ok(Self { key, certificate, certificates, sid, reference, algorithm: kind.algorithm() })
     }
 
     /// The certificate it signs with.
@@ -105,7 +106,7 @@ impl CmsSigner {
         ];
         attributes.extend(signing_time.map(|at| attribute(&oid::SIGNING_TIME, &asn1::signing_time(at))));
         let mut attributes = asn1::set_of(attributes);
-        let signature = self.key.sign(&self.random, &attributes).map_err(|_| CmsError::Signing)?;
+        let signature = self.key.sign(&attributes)?;
         attributes[0] = tag::context(0);
         let sha256 = asn1::sequence(&[&asn1::oid(&oid::SHA256)]);
         let signer = asn1::sequence(&[
@@ -113,8 +114,8 @@ impl CmsSigner {
             &self.sid,
             &sha256,
             &attributes,
-            &asn1::sequence(&[&asn1::oid(&oid::ECDSA_SHA256)]),
-            &asn1::encode(tag::OCTET_STRING, &[signature.as_ref()]),
+            &self.algorithm,
+            &asn1::encode(tag::OCTET_STRING, &[&signature]),
         ]);
         // RFC 5652 § 5.1: version 3 as soon as the content is not plain data.
         let version = if *content_type == oid::DATA { 1 } else { 3 };

@@ -236,6 +236,48 @@ fn a_clock_that_goes_backward_stops_everything() {
     assert_eq!(verify_response(&token, b"f", keyring.anchors()).unwrap().policy, "1.2.250.1.9999.1");
 }
 
+#[test]
+fn queries_that_are_none_get_a_rejection_that_reads_and_nothing_is_signed() {
+    use crate::spec::cms::asn1;
+    use crate::spec::tsp::{Failure, TspError, token_of};
+    let (_directory, keyring) = fresh();
+    let good = request(b"text");
+    let refused = |query: &[u8]| {
+        let refusal = keyring.tsa.answer(query, SystemClock.now()).unwrap_err();
+        assert!(matches!(token_of(&refusal.response), Err(TspError::Refused { .. })), "the rejection does not read");
+        refusal.failure
+    };
+    // Cut anywhere, one byte too many, BER's indefinite length, a length on more bytes than needed.
+    for cut in 0..good.len() {
+        assert_eq!(refused(&good[..cut]), Failure::BadDataFormat, "cut at {cut}");
+    }
+    assert_eq!(refused(&[&good[..], &[0]].concat()), Failure::BadDataFormat);
+    let content = &good[2..];
+    assert_eq!(refused(&[&[0x30, 0x80], content, &[0, 0]].concat()), Failure::BadDataFormat);
+    let length = u8::try_from(content.len()).unwrap();
+    assert_eq!(refused(&[&[0x30, 0x81, length], content].concat()), Failure::BadDataFormat);
+    // Algorithms: one that nobody knows, and those of yesterday.
+    let of = |oid: &str, size: usize| {
+        let oid = const_oid::ObjectIdentifier::new(oid).unwrap();
+        let algorithm = asn1::sequence(&[&asn1::oid(&oid), &[0x05, 0x00]]);
+        let imprint = asn1::sequence(&[&algorithm, &asn1::encode(asn1::tag::OCTET_STRING, &[&vec![7; size]])]);
+        asn1::sequence(&[&asn1::unsigned(&[1]), &imprint])
+    };
+    for (oid, size) in [("1.2.3.4", 32), ("1.2.840.113549.2.5", 16), ("1.3.14.3.2.26", 20)] {
+        assert_eq!(refused(&of(oid, size)), Failure::BadAlgorithm, "{oid}");
+    }
+    // A digest of another length than its algorithm's.
+    for size in [0, 31, 33, 64] {
+        assert_eq!(refused(&of("2.16.840.1.101.3.4.2.1", size)), Failure::BadDataFormat, "{size}");
+    }
+    // The same nonce again is no fault: each answer is a token of its own.
+    let serial = || {
+        let token = keyring.tsa.answer(&good, SystemClock.now()).unwrap();
+        verify_response(&token, b"text", keyring.anchors()).unwrap().serial
+    };
+    assert_ne!(serial(), serial());
+}
+
 fn request(message: &[u8]) -> Vec<u8> {
     use crate::spec::cms::algorithm::Digest;
     crate::spec::tsp::Request::encode(Digest::Sha256, Digest::Sha256.of(message).as_ref(), Some(&[7; 8]))
