@@ -225,9 +225,8 @@ async fn a_quorum_cosigns_receipts_and_knows_when_the_bucket_goes_back_in_time()
     assert_eq!(deposit(&log, "après la copie").await.status(), StatusCode::CREATED);
     assert!(daemon.stop().success());
     let _ = std::fs::remove_dir_all(old.path().join("state"));
-    let mut late = old.serve(&[]);
-    assert!(!old.ready(&mut late, Duration::from_secs(20)).await);
-    assert!(old.log().contains("cosigné un journal de"), "{}", old.log());
+    let mut late = reads_only(&old, "cosigné un journal de").await;
+    assert!(late.stop().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -267,18 +266,23 @@ async fn a_bucket_put_back_is_not_written_to_by_the_machine_that_saw_more() {
     assert!(daemon.stop().success());
     let at = archive.path().to_owned();
     run_ok(&at, "cp", &["-a", "bucket", "older"]);
+    let config = Config::load(&at.join("archiland.toml")).unwrap();
+    let size = LogReader::new(archiland::daemon::open_bucket(&config).unwrap()).published().await.unwrap().size;
     let mut daemon = started(&archive).await;
     assert_eq!(deposit(&archive, "après la copie").await.status(), StatusCode::CREATED);
     assert!(daemon.stop().success());
 
+    let before = std::fs::read(at.join("state/seen.json")).unwrap();
     run_ok(&at, "mv", &["bucket", "newer"]);
     run_ok(&at, "cp", &["-a", "older", "bucket"]);
-    let mut daemon = archive.serve(&[]);
-    assert!(!archive.ready(&mut daemon, Duration::from_secs(20)).await);
-    assert!(daemon.ended().is_some_and(|status| !status.success()));
-    let told = archive.log();
-    assert!(told.contains("seen.json") && told.contains("Rien n'est écrit"), "{told}");
+    let mut daemon = reads_only(&archive, "seen.json").await;
+    assert!(deposit(&archive, "refusé").await.status().is_server_error());
+    assert_eq!(shown(&archive).await.1.size, size, "what is there is still read");
+    // Evidence, refusals, external stamps: whatever would have been written.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(daemon.stop().success(), "{}", archive.log());
     run_ok(&at, "diff", &["-r", "older", "bucket"]);
+    assert_eq!(std::fs::read(at.join("state/seen.json")).unwrap(), before, "it forgot what it had seen");
     // Another history of the same length or more: the same.
     std::fs::remove_dir_all(at.join("bucket")).unwrap();
     run_ok(&at, "cp", &["-a", "older", "bucket"]);
@@ -291,13 +295,28 @@ async fn a_bucket_put_back_is_not_written_to_by_the_machine_that_saw_more() {
     }
     assert!(daemon.stop().success());
     std::fs::write(&seen, remembered).unwrap();
-    let mut daemon = archive.serve(&[]);
-    assert!(!archive.ready(&mut daemon, Duration::from_secs(20)).await);
+    let mut daemon = reads_only(&archive, "d'une autre histoire").await;
+    assert!(daemon.stop().success());
     // Put right, it goes on.
     std::fs::remove_dir_all(at.join("bucket")).unwrap();
     run_ok(&at, "mv", &["newer", "bucket"]);
     let mut daemon = started(&archive).await;
     assert!(daemon.stop().success());
+}
+
+/// Starts an archive that should only be read, and say why.
+async fn reads_only(archive: &Archive, why: &str) -> Daemon {
+    let mut daemon = archive.serve(&[]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        assert!(daemon.ended().is_none() && Instant::now() < deadline, "{}", archive.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let Ok(answer) = Client::new().get(archive.url("/readyz")).send().await else { continue };
+        let (status, told) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");
+        assert!(told.contains(why) && told.contains("Rien n'est écrit"), "{told}");
+        return daemon;
+    }
 }
 
 async fn eventually<F: Future<Output = bool>>(holds: impl Fn() -> F) {

@@ -22,7 +22,7 @@ use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::spec::tlog::policy::Policy;
 use crate::store::{Store, StoreOptions};
-use crate::timestamp::{ClockOptions, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
+use crate::timestamp::{ClockOptions, ClockTrust, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
 use crate::trust::Fetcher;
 use crate::validation::{Rules, SharedRules};
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
@@ -93,20 +93,18 @@ impl Node {
 
         let cancel = CancellationToken::new();
         let trust = watch_clock(clock_options(&config), clock.clone(), cancel.clone());
-        let signer = KeyringSigner::new(keyring.clone(), clock.clone()).trusting(trust.clone());
-        // An archive in memory keeps nothing else either.
-        let signer = if config.store == StoreConfig::Memory { signer } else { signer.announcing(&config.state) };
-        let signer = Arc::new(signer);
-        let options = sequencer_options(&config);
+        let signer = checkpoint_signer(&config, &keyring, &clock, trust.clone());
+        // Before the sequencer: it finishes what a crash left, and that is writing.
+        let (gatherer, closed) = remembered(&config, &clock, &LogReader::new(bucket.objects.clone())).await?;
+        let bucket = if closed.is_some() { bucket.read_only() } else { bucket };
+        let writable = closed.is_none();
         let objects = bucket.objects.clone();
         let log = LogReader::new(objects.clone());
-        // Before the sequencer: it finishes what a crash left, and that is writing.
-        if config.store != StoreConfig::Memory {
-            seen::check(&config.state, &log, log.published().await?).await?;
-        }
-        let gatherer = witnesses(&config, &clock, &log).await?;
+        let options = SequencerOptions { closed, ..sequencer_options(&config) };
         let (sequencer, sequencing) = Sequencer::start(objects.clone(), bucket.heads.clone(), signer, options).await?;
-        keys::tell_changes(&keyring, &sequencer, &clock).await?;
+        if writable {
+            keys::tell_changes(&keyring, &sequencer, &clock).await?;
+        }
         let published = sequencer.published();
         let found = *published.borrow();
         tracing::info!(origin = %config.archive.origin, size = found.size, "journal ouvert");
@@ -123,8 +121,12 @@ impl Node {
             async move { follower.follow(published, &cancel).await }
         });
         let following = caught_up(progress.clone(), found.size, following).await?;
-        let external = start_external(&config, gatherer, &clock, &log, &objects, &published, &cancel)?;
-        let remembering = tokio::spawn(remember(config.clone(), published, cancel.clone()));
+        let external = if writable {
+            start_external(&config, gatherer, &clock, &log, &objects, &published, &cancel)?
+        } else {
+            None
+        };
+        let remembering = tokio::spawn(remember(writable, config.clone(), published, cancel.clone()));
 
         let older_keys_since = first_record_time(&log, found.size).await?;
         let stamping = TimestampService::start(keyring.clone(), sequencer.clone(), clock.clone(), trust, OPERATOR);
@@ -153,7 +155,8 @@ impl Node {
             timestamps_open: config.timestamp.open,
             external,
             renewals,
-            cosigner: keyring.witness.clone(),
+            // What our witness remembers went back in time with the rest.
+            cosigner: keyring.witness.clone().filter(|_| writable),
             watch: Watch::new(bucket.heads, objects),
             archive: config.archive.clone(),
             helios_mode: config.helios.mode,
@@ -193,6 +196,17 @@ impl Node {
     pub fn services(&self) -> &App {
         &self.app
     }
+}
+
+/// What signs checkpoints: announced on this machine's disk, unless the archive is in memory and keeps nothing else either.
+fn checkpoint_signer(
+    config: &Config,
+    keyring: &Arc<Keyring>,
+    clock: &SharedClock,
+    trust: ClockTrust,
+) -> Arc<KeyringSigner> {
+    let signer = KeyringSigner::new(keyring.clone(), clock.clone()).trusting(trust);
+    Arc::new(if config.store == StoreConfig::Memory { signer } else { signer.announcing(&config.state) })
 }
 
 /// How signatures are validated: read at the start; trusted lists may change while the archive runs.
@@ -250,7 +264,17 @@ async fn caught_up(
     }
 }
 
-async fn remember(config: Config, mut published: watch::Receiver<Published>, cancel: CancellationToken) {
+/// Notes the largest log seen, for as long as the log is written: in one that is only read, what was seen before stays
+/// remembered.
+async fn remember(
+    writable: bool,
+    config: Config,
+    mut published: watch::Receiver<Published>,
+    cancel: CancellationToken,
+) {
+    if !writable {
+        return;
+    }
     loop {
         let seen = *published.borrow_and_update();
         let state = config.state.clone();
@@ -284,6 +308,30 @@ fn sequencer_options(config: &Config) -> SequencerOptions {
         batch_max: config.limits.batch_entries_max,
         ..SequencerOptions::default()
     }
+}
+
+/// What this machine and the witnesses remember of the log, before anything is written: the witnesses to ask from now on,
+/// or why nothing may be written until an operator decides.
+async fn remembered(
+    config: &Config,
+    clock: &SharedClock,
+    log: &LogReader,
+) -> Result<(Option<Gatherer>, Option<String>), DaemonError> {
+    let known = match config.store {
+        StoreConfig::Memory => Ok(()),
+        _ => seen::check(&config.state, log, log.published().await?).await,
+    };
+    let doubt = match known {
+        Ok(()) => match witnesses(config, clock, log).await {
+            Ok(gatherer) => return Ok((gatherer, None)),
+            Err(doubt @ DaemonError::Witnessed { .. }) => doubt,
+            Err(error) => return Err(error),
+        },
+        Err(doubt @ DaemonError::Rollback { .. }) => doubt,
+        Err(error) => return Err(error),
+    };
+    tracing::error!(%doubt, "le journal n'est ouvert qu'en lecture");
+    Ok((None, Some(doubt.to_string())))
 }
 
 /// The witnesses of the policy, where there is one. What they know of our log is asked at once: a bucket that went back

@@ -17,6 +17,7 @@ mod listen;
 mod lists;
 mod lock;
 mod preserve;
+mod readonly;
 mod seen;
 mod signals;
 mod signer;

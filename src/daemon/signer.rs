@@ -43,6 +43,10 @@ impl CheckpointSigner for KeyringSigner {
         self.keyring.log.name()
     }
 
+    fn may_wait(&self) -> bool {
+        true
+    }
+
     fn sign(&self, checkpoint: &Checkpoint) -> Result<Evidence, SignError> {
         let failed = |e: &dyn std::fmt::Display| SignError(e.to_string());
         self.trust.refuse_wrong().map_err(|e| failed(&e))?;

@@ -36,6 +36,11 @@ pub trait CheckpointSigner: Send + Sync + 'static {
     /// The log's origin: first line of its checkpoints.
     fn origin(&self) -> &str;
 
+    /// Whether signing may wait, for a disk or a module: it is then done on a thread that may.
+    fn may_wait(&self) -> bool {
+        false
+    }
+
     /// Everything a batch carries over its checkpoint.
     fn sign(&self, checkpoint: &Checkpoint) -> Result<Evidence, SignError>;
 }

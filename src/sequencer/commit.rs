@@ -1,7 +1,7 @@
 //! Committing a batch: stage, swap the head, observe it, apply.
 
 use super::apply::{PublishedCell, apply, published};
-use super::batch::{Built, SignError, draft};
+use super::batch::{Built, Evidence, SignError, draft};
 use super::head::{HEAD_KEY, Head, HeadStore, Version};
 use super::pool::{CommittedBatch, Item};
 use super::reader::idempotency_of;
@@ -12,6 +12,7 @@ use super::state::{LogState, get};
 use super::sweep::Sweeper;
 use super::{CheckpointSigner, LogError, LogReader, Published, SequencerOptions, SubmitError};
 use crate::spec::tlog::EMPTY_ROOT;
+use crate::spec::tlog::checkpoint::Checkpoint;
 use crate::store::StoreError;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
@@ -117,11 +118,8 @@ impl Log {
             let first = state.size();
             let before = state.head.clone();
             let draft = draft(state, items, self.signer.origin()).map_err(CommitError::Before)?;
-            // A key in a module may take its time: not on a thread that answers requests.
-            let (signer, checkpoint) = (self.signer.clone(), draft.checkpoint.clone());
-            let signed = tokio::task::spawn_blocking(move || signer.sign(&checkpoint)).await;
-            let evidence = signed.unwrap_or_else(|e| Err(SignError(e.to_string())));
-            let built = evidence.map_err(LogError::from).and_then(|evidence| draft.signed(evidence));
+            let built =
+                self.sign(&draft.checkpoint).await.map_err(LogError::from).and_then(|evidence| draft.signed(evidence));
             let built = built.map_err(CommitError::Before)?;
             self.stage(&built, deadline).await.map_err(CommitError::Before)?;
             // From here on the outcome is unknown until the head has been read.
@@ -139,6 +137,16 @@ impl Log {
                 }
             }
         }
+    }
+
+    /// A key in a module may take its time: not on a thread that answers requests.
+    async fn sign(&self, checkpoint: &Checkpoint) -> Result<Evidence, SignError> {
+        if !self.signer.may_wait() {
+            return self.signer.sign(checkpoint);
+        }
+        let (signer, checkpoint) = (self.signer.clone(), checkpoint.clone());
+        let signed = tokio::task::spawn_blocking(move || signer.sign(&checkpoint)).await;
+        signed.unwrap_or_else(|error| Err(SignError(error.to_string())))
     }
 
     /// Whether the batch offered at `first` is in the log although another head was observed: another node extended ours

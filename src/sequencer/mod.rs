@@ -54,6 +54,8 @@ pub struct SequencerOptions {
     pub commit_timeout: Duration,
     /// How often an idle node looks for batches of other nodes.
     pub follow_interval: Duration,
+    /// Why nothing may be written, if so: the log is read as it is published, and every record is refused with this.
+    pub closed: Option<String>,
 }
 
 impl Default for SequencerOptions {
@@ -63,6 +65,7 @@ impl Default for SequencerOptions {
             batch_max: 4096,
             commit_timeout: Duration::from_secs(30),
             follow_interval: Duration::from_secs(2),
+            closed: None,
         }
     }
 }
@@ -155,6 +158,12 @@ impl Sequencer {
         options: SequencerOptions,
     ) -> Result<(Self, tokio::task::JoinHandle<()>), LogError> {
         let (pool, inbox) = mpsc::channel(options.pool_max);
+        if let Some(why) = options.closed {
+            let (publish, published) = watch::channel(LogReader::new(objects).published().await?);
+            let (complain, trouble) = watch::channel(Some(why));
+            let task = tokio::spawn(run::refuse(inbox, publish, complain));
+            return Ok((Self { pool, published, trouble }, task));
+        }
         let mut log = commit::Log::new(objects, heads, signer, options.clone());
         let first = log.recover().await?;
         let (publish, published) = watch::channel(first);

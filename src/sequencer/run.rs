@@ -40,6 +40,20 @@ pub(super) async fn run(
     }
 }
 
+/// Refuses every record: nothing may be written.
+pub(super) async fn refuse(
+    mut inbox: mpsc::Receiver<Item>,
+    publish: watch::Sender<Published>,
+    complain: watch::Sender<Option<String>>,
+) {
+    while let Some(item) = inbox.recv().await {
+        let why = complain.borrow().clone().unwrap_or_default();
+        answer(item, SubmitError::Stopped(why));
+    }
+    // Whoever follows the log has waited for nothing until here.
+    drop(publish);
+}
+
 /// Looks for batches of other nodes.
 async fn follow(log: &mut Log, publish: &watch::Sender<Published>, complain: &watch::Sender<Option<String>>) {
     match log.recover().await {
