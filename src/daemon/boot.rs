@@ -131,20 +131,7 @@ impl Node {
         let older_keys_since = first_record_time(&log, found.size).await?;
         let stamping = TimestampService::start(keyring.clone(), sequencer.clone(), clock.clone(), trust, OPERATOR);
         let (renewals, asked) = mpsc::channel(1);
-        let renewal = Renewal {
-            log: log.clone(),
-            objects: objects.clone(),
-            stamper: Arc::new(stamping.clone()),
-            policy: renewal_policy,
-            journal: Arc::new(LogJournal { sequencer: sequencer.clone(), clock: clock.clone() }),
-        };
-        let preserving = Preserving {
-            maker: Maker::new(log.clone(), objects.clone(), Arc::new(stamping.clone())),
-            renewal,
-            clock: clock.clone(),
-            until: keyring.tsa.certificate().not_after(),
-            every: Duration::from_secs(config.evidence.every_s),
-        };
+        let preserving = preserving(&config, renewal_policy, &keyring, &stamping, &sequencer, &objects, &clock);
         let (follow, rest) = (sequencer.published(), CancellationToken::new());
         let stop = rest.clone();
         let preserving = tokio::spawn(async move {
@@ -195,6 +182,33 @@ impl Node {
     /// The services, for what runs in the same process.
     pub fn services(&self) -> &App {
         &self.app
+    }
+}
+
+/// What makes evidence and renews it.
+fn preserving(
+    config: &Config,
+    policy: RenewalPolicy,
+    keyring: &Keyring,
+    stamping: &TimestampService,
+    sequencer: &Sequencer,
+    objects: &Arc<dyn ObjectStore>,
+    clock: &SharedClock,
+) -> Preserving {
+    let log = LogReader::new(objects.clone());
+    let renewal = Renewal {
+        log: log.clone(),
+        objects: objects.clone(),
+        stamper: Arc::new(stamping.clone()),
+        policy,
+        journal: Arc::new(LogJournal { sequencer: sequencer.clone(), clock: clock.clone() }),
+    };
+    Preserving {
+        maker: Maker::new(log, objects.clone(), Arc::new(stamping.clone())),
+        renewal,
+        clock: clock.clone(),
+        until: keyring.tsa.certificate().not_after(),
+        every: Duration::from_secs(config.evidence.every_s),
     }
 }
 
