@@ -96,6 +96,7 @@ fn trust(keyring: &Keyring) -> Trust {
         anchors: keyring.anchors().clone(),
         witness_keys: vec![],
         witness_quorum: 0,
+        keys: vec![],
     }
 }
 
