@@ -7,7 +7,7 @@ mod node;
 
 use archiland::clock::{Clock, system};
 use archiland::config::{Config, StoreConfig, Tls};
-use archiland::daemon::{Bucket, DaemonError, Node, init, init_over};
+use archiland::daemon::{Bucket, DaemonError, Node, Running, init, init_over};
 use archiland::digest::sha256;
 use archiland::sequencer::head::ConditionalHead;
 use node::{Archive, Kind, problem};
@@ -80,18 +80,22 @@ async fn a_bucket_that_went_back_in_time_is_refused() {
     }
     let running = Node::boot_over(config.clone(), system(), now.clone()).await.unwrap().serve().await.unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let registered = reqwest::Client::new()
-        .post(format!("{}/v1/agencies", running.url()))
-        .bearer_auth(admin)
-        .json(&json!({ "code": "aa", "name": "Aire" }))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(registered.status(), 201);
+    let register = async |running: &Running, code: &str| {
+        let request = reqwest::Client::new().post(format!("{}/v1/agencies", running.url())).bearer_auth(&admin);
+        request.json(&json!({ "code": code, "name": "Aire" })).send().await.unwrap().status()
+    };
+    assert_eq!(register(&running, "aa").await, 201);
     running.stop().await.unwrap();
 
-    let refused = Node::boot_over(config.clone(), system(), memory(old)).await.unwrap_err();
-    assert!(matches!(refused, DaemonError::Rollback { seen: 3, found: 2, forked: false, .. }), "{refused}");
+    // It is read and not written: an operator decides.
+    let running = Node::boot_over(config.clone(), system(), memory(old)).await.unwrap().serve().await.unwrap();
+    let readiness = reqwest::get(format!("{}/readyz", running.url())).await.unwrap();
+    assert_eq!(readiness.status(), 503);
+    let told = readiness.text().await.unwrap();
+    assert!(told.contains("a vu un journal de 3 entrées, il en montre 2"), "{told}");
+    let refused = register(&running, "bb").await;
+    assert!(refused.is_server_error(), "{refused}");
+    running.stop().await.unwrap();
     Node::boot_over(config, system(), now).await.unwrap().serve().await.unwrap().stop().await.unwrap();
 }
 
