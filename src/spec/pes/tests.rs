@@ -18,7 +18,8 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 fn base64(content: &[u8]) -> String {
     // In lines, as most software writes it.
     let text = base64::engine::general_purpose::STANDARD.encode(content);
-    text.as_bytes().chunks(76).map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap())).collect()
+    let lines: Vec<_> = text.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    lines.join("\r\n")
 }
 
 fn aller(attachment: &str) -> String {
@@ -64,7 +65,8 @@ fn a_flow_tells_its_bordereaux_its_pieces_and_its_attachments() {
     let place = attachment.place(text.as_bytes()).unwrap();
     let slice = &text.as_bytes()[place];
     assert_eq!(Content::new(slice, ContentLimits::default()).whole().unwrap(), content);
-    assert!(attachment.place(&text.as_bytes().to_vec()).is_none(), "the same text elsewhere in memory");
+    let copy = text.clone();
+    assert!(attachment.place(copy.as_bytes()).is_none(), "the same text elsewhere in memory");
 }
 
 #[test]
@@ -79,7 +81,7 @@ fn a_content_is_refused_when_it_is_not_what_it_says_or_too_much() {
     let limits = ContentLimits::default();
     assert_eq!(Content::new("pas du base64 !", limits).whole(), Err(PesError::Base64));
     assert_eq!(Content::new("YQ==YQ==", limits).whole(), Err(PesError::Base64), "two contents in one");
-    let mut cut = gzip(&[7; 100_000]);
+    let mut cut = gzip(&vec![7; 100_000]);
     cut.truncate(cut.len() - 9);
     assert_eq!(Content::new(base64(&cut), limits).whole(), Err(PesError::Gzip));
     let bomb = base64(&gzip(&vec![0; 50 << 20]));
