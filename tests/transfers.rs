@@ -38,6 +38,13 @@ fn document(state: &Value, name: &str) -> String {
     found.unwrap_or_else(|| panic!("{name}: {state}")).as_str().unwrap().to_owned()
 }
 
+/// What we write is what the schema says.
+fn valid(message: &str) {
+    let checked = archiland::spec::seda::validate(message.as_bytes(), &archiland::spec::seda::xml::Limits::default());
+    let findings = checked.unwrap().findings.kept;
+    assert!(findings.is_empty(), "{findings:?}\n{message}");
+}
+
 async fn units(archive: &Archive, token: &str, state: &Value) -> Vec<Value> {
     let lines = text(archive, token, &document(state, "units")).await;
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -55,6 +62,7 @@ async fn each_unit_becomes_an_archive_and_the_transfer_is_replied_to() {
 
     let reply = text(&archive, &token, &document(&state, "reply")).await;
     assert!(reply.contains("<ReplyCode>OK</ReplyCode>") && reply.contains("seda:v2.1"), "{reply}");
+    valid(&reply);
     let seal = archive.get(&document(&state, "reply.p7s"), &token).await.bytes().await.unwrap();
     assert!(SignedData::parse(&seal).is_ok());
     let acknowledgement = text(&archive, &token, &document(&state, "acknowledgement")).await;
@@ -149,6 +157,11 @@ async fn a_test_leaves_no_content_and_a_refusal_a_record() {
     assert_eq!(refused["outcome"], "KO");
     let reply = text(&archive, &token, &document(&refused, "reply")).await;
     assert!(reply.contains("<ReplyCode>KO</ReplyCode>") && reply.contains("CHECK_MANIFEST_OBJECTNUMBER"));
+    valid(&reply);
+    // Nobody can tell what this was meant to be: the reply is one all the same.
+    let (_, unreadable) = send(&archive, &token, b"<a/>".to_vec(), "?wait=60").await;
+    assert_eq!(unreadable["outcome"], "KO");
+    valid(&text(&archive, &token, &document(&unreadable, "reply")).await);
     for state in [&tested, &refused] {
         assert!(!state["documents"].to_string().contains("/manifest"), "{state}");
     }
@@ -239,7 +252,63 @@ async fn the_first_version_is_accepted_with_its_archives() {
     let units = units(&archive, &token, &state).await;
     let ark = units[0]["archive"].as_str().unwrap();
     assert!(reply.contains(&format!("<ArchivalAgencyArchiveIdentifier>{ark}</ArchivalAgencyArchiveIdentifier>")));
-    let checked = archiland::spec::seda::validate(reply.as_bytes(), &archiland::spec::seda::xml::Limits::default());
-    assert!(checked.unwrap().findings.kept.is_empty(), "{reply}");
+    valid(&reply);
+    valid(&text(&archive, &token, &document(&state, "acknowledgement")).await);
+    archive.stop().await;
+}
+
+#[tokio::test]
+async fn a_transfer_given_up_leaves_no_content() {
+    let mut archive = Archive::start(Kind::Memory).await;
+    let (token, _) = archive.agency("mairie", &["deposit", "read"]).await;
+    // Two at a time: the last of these waits, and can be given up before it begins.
+    let mut last = String::new();
+    for n in 0..6 {
+        let sip = Sip { message: format!("C-{n}"), letters: 150, ..Sip::default() };
+        let (status, state) = send(&archive, &token, sip.zip(), "").await;
+        assert_eq!(status, 202, "{state}");
+        last = format!("/v1/transfers/{}", state["operation"].as_str().unwrap());
+    }
+    let given_up = archive.request(Method::DELETE, &last, &token).send().await.unwrap().status();
+    for _ in 0..1_200 {
+        let state: Value = archive.get(&last, &token).await.json().await.unwrap();
+        if state["state"] == "ended" {
+            // On a machine in no hurry it may have been too late.
+            let expected = if given_up == 202 { "KO" } else { "OK" };
+            assert_eq!(state["outcome"], expected, "{state}");
+            assert_eq!(state["events"].to_string().contains("STP_INGEST_CANCELLED"), given_up == 202);
+            archive.stop().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_sends_follows_and_keeps() {
+    let mut archive = Archive::start(Kind::Memory).await;
+    let (token, _) = archive.agency("mairie", &["deposit", "read"]).await;
+    let dir = archive.dir.path().to_owned();
+    std::fs::write(dir.join("jeton"), &token).unwrap();
+    let run = async |sip: Vec<u8>| {
+        std::fs::write(dir.join("sip.zip"), sip).unwrap();
+        let (dir, url) = (dir.clone(), archive.url().to_owned());
+        let running = tokio::task::spawn_blocking(move || {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_archiland"));
+            command.args(["seda", "transfer", "sip.zip", "--receipt-dir", "recus", "--server", &url]);
+            command.args(["--token-file", "jeton"]).current_dir(dir).output().unwrap()
+        });
+        let output = running.await.unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), said)
+    };
+    let sip = Sip { message: "CLI-1".into(), ..Sip::default() };
+    let (code, said) = run(sip.zip()).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("OK       CHECK_SEDA") && said.contains("3 unités archivées"), "{said}");
+    assert_eq!(std::fs::read_dir(dir.join("recus")).unwrap().count(), 2, "{said}");
+    let (code, said) = run(sip.zip_as("manifest.xml", "<a/>")).await;
+    assert_eq!(code, Some(1), "{said}");
     archive.stop().await;
 }

@@ -161,7 +161,15 @@ fn documents(
         documents.roles.acknowledgement = Some(documents.add("accuse-reception.xml", XML, text.into_bytes()));
     }
     let accepted = conclusion.accepted.map(|(work, _)| (work, archives.as_slice()));
-    let reply = messages::reply(&Told { operation, report: conclusion.report, outcome, date, accepted }).into_bytes();
+    let reply = messages::reply(&Told {
+        operation,
+        archives: &app.archive.origin,
+        report: conclusion.report,
+        outcome,
+        date,
+        accepted,
+    })
+    .into_bytes();
     let seal = app.keys.seal.seal(&reply, now).map_err(|e| Problem::internal(&e))?;
     documents.roles.reply = documents.add("reponse.xml", XML, reply);
     documents.roles.seal = documents.add("reponse.p7s", "application/pkcs7-mime", seal);

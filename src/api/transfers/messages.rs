@@ -39,6 +39,8 @@ pub(in crate::api) fn acknowledgement(head: &Head, date: &str) -> Option<String>
 /// What the reply tells of.
 pub(super) struct Told<'a> {
     pub(super) operation: &'a Operation,
+    /// What the archive calls itself, where the message does not say.
+    pub(super) archives: &'a str,
     pub(super) report: &'a Report,
     /// `OK`, `WARNING`, `KO`, or the same after `Test `.
     pub(super) outcome: &'a str,
@@ -62,8 +64,8 @@ pub(super) fn reply(told: &Told<'_>) -> String {
         events: events(told),
         request,
         grant_date: told.accepted.map(|_| told.date.to_owned()),
-        archives: Party { identifier: head.archival_agency.unwrap_or_default() },
-        other: Party { identifier: head.transferring_agency.unwrap_or_default() },
+        archives: Party { identifier: head.archival_agency.unwrap_or_else(|| told.archives.to_owned()) },
+        other: Party { identifier: head.transferring_agency.unwrap_or_else(|| told.operation.job.agency.clone()) },
         ..Outgoing::default()
     };
     if let Some((work, archives)) = told.accepted {

@@ -2,7 +2,7 @@
 //! leaves the job on the spool, and the next start begins it again.
 
 use super::conclude::{self, Conclusion};
-use super::job::Job;
+use super::job::{Dialect, Job};
 use super::operations::{Operation, Stage};
 use super::plan::{ATTACHMENT, Plan, stored};
 use super::{message_key, messages, pieces, units};
@@ -11,6 +11,7 @@ use crate::api::deposits;
 use crate::api::problem::Problem;
 use crate::api::services::App;
 use crate::package::{Record, RecordError};
+use crate::spec::seda::manifest::Manifest;
 use crate::spec::seda::{Bounds, Message, fragment};
 use crate::store::StoreError;
 use crate::transfer::check::{Checked, Options, Seen, Signing, check};
@@ -211,6 +212,9 @@ async fn attempt(app: &App, operation: &Arc<Operation>) -> Result<u64, Stop> {
             journal.ko("CHECK_OBJECT_SIZE", format!("objet {} : fichier vide", manifest.text(object.id)), location);
         }
     }
+    if operation.job.dialect == Dialect::Maarch {
+        distrust(&mut journal, manifest);
+    }
     let existing = existing(app, operation, &mut journal, &plan).await?;
     let key = manifest.header.identifier.as_deref().map(|message| message_key(&operation.job.agency, message));
     let turn = match key {
@@ -248,6 +252,20 @@ async fn attempt(app: &App, operation: &Arc<Operation>) -> Result<u64, Stop> {
     Ok(index)
 }
 
+/// Maarch dates every appraisal rule of the day of the export: told, for whoever will decide of the elimination.
+fn distrust(journal: &mut Journal, manifest: &Manifest) {
+    let day = |date: &str| date.get(..10).map(str::to_owned);
+    let exported = manifest.header.date.as_deref().and_then(day);
+    let appraisal = manifest.rules.iter().filter(|rule| rule.kind == crate::spec::seda::manifest::Kind::Appraisal);
+    let same = appraisal.filter(|rule| manifest.optional(rule.start).and_then(day) == exported).count();
+    if exported.is_some() && same > 0 {
+        let detail = format!(
+            "{same} durées d'utilité administrative partent du jour de l'export, et leur sort final n'est pas fiable : le tableau de gestion fait foi"
+        );
+        journal.remark("UNITS_RULES_COMPUTE", detail, None);
+    }
+}
+
 /// Units first, the transfer last.
 async fn archive(app: &App, operation: &Arc<Operation>, work: Arc<Work>, report: &Report) -> Result<u64, Stop> {
     operation.at(Stage::Storing);
@@ -260,12 +278,7 @@ async fn archive(app: &App, operation: &Arc<Operation>, work: Arc<Work>, report:
 }
 
 /// A record without content, and a word in the agency's journal. Tests end so too.
-async fn refuse(
-    app: &App,
-    operation: &Operation,
-    report: &Report,
-    manifest: Option<&crate::spec::seda::manifest::Manifest>,
-) -> Result<u64, Stop> {
+async fn refuse(app: &App, operation: &Operation, report: &Report, manifest: Option<&Manifest>) -> Result<u64, Stop> {
     let index = conclude::conclude(app, operation, &Conclusion { report, manifest, accepted: None }).await?;
     if !operation.job.test {
         conclude::journal(app, operation, report);
