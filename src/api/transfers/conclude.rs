@@ -58,9 +58,7 @@ pub(super) async fn conclude(app: &App, operation: &Operation, conclusion: &Conc
     }
     let mut deposit = deposit.admit()?;
     deposit.of_transfer(transfer);
-    let stores =
-        sealed.into_iter().map(async |payload: SealedPayload| Ok::<_, StoreError>(payload.store().await?.location));
-    let locations: Vec<Location> = try_join_all(stores).await?;
+    let locations: Vec<Location> = try_join_all(sealed.into_iter().map(durable)).await?;
     // One message is accepted once, on whichever node; refusals and tests have no such key.
     let key = message.filter(|_| conclusion.accepted.is_some()).map(|message| message_key(&job.agency, message));
     let provenance = Provenance {
@@ -80,6 +78,10 @@ pub(super) async fn conclude(app: &App, operation: &Operation, conclusion: &Conc
         Err(SubmitError::Duplicate { index }) => Ok(index),
         Err(error) => Err(Problem::from(error).into()),
     }
+}
+
+async fn durable(payload: SealedPayload) -> Result<Location, StoreError> {
+    Ok(payload.store().await?.location)
 }
 
 fn transfer(

@@ -9,7 +9,7 @@ use crate::api::services::App;
 use crate::digest::Digests;
 use crate::package::Location;
 use crate::spec::seda::fragment::Fragments;
-use crate::store::{SealedPayload, StoreError};
+use crate::store::{SealedPayload, StoreError, StoredPayload};
 use crate::transfer::check::attached;
 use crate::transfer::container::Container;
 use bytes::Bytes;
@@ -196,11 +196,7 @@ impl Putting<'_> {
     /// Makes what waits durable.
     fn flush(&mut self) -> Result<(), Problem> {
         self.pending_bytes = 0;
-        let stores =
-            std::mem::take(&mut self.pending).into_iter().map(async |(slot, sealed): (Slot, SealedPayload)| {
-                let stored = sealed.store().await?;
-                Ok::<_, StoreError>((slot, stored))
-            });
+        let stores = std::mem::take(&mut self.pending).into_iter().map(durable);
         for (slot, stored) in self.runtime.block_on(try_join_all(stores))? {
             let (location, digests) = (stored.location, stored.digests);
             self.placed(slot, Piece { location, digests, size_bytes: stored.size_bytes });
@@ -214,6 +210,10 @@ impl Putting<'_> {
             Slot::Description(unit) => self.pieces.descriptions[unit] = Some(piece),
         }
     }
+}
+
+async fn durable((slot, sealed): (Slot, SealedPayload)) -> Result<(Slot, StoredPayload), StoreError> {
+    Ok((slot, sealed.store().await?))
 }
 
 fn stream(

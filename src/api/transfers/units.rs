@@ -51,9 +51,8 @@ pub(super) async fn archive(
     }
     let total = u32::try_from(known.len()).unwrap_or(u32::MAX);
     let mut done = total - u32::try_from(left.len()).unwrap_or(total);
-    let mut archiving = stream::iter(left)
-        .map(async |unit| Ok::<_, Stop>((unit, one(app, operation, work, pieces, unit).await?)))
-        .buffer_unordered(AT_ONCE);
+    let mut archiving =
+        stream::iter(left).map(|unit| one(app, operation, work, pieces, unit)).buffer_unordered(AT_ONCE);
     while let Some(archived) = archiving.next().await {
         let (unit, index) = archived?;
         indices[unit] = index;
@@ -69,7 +68,7 @@ async fn one(
     work: &Arc<Work>,
     pieces: &Pieces,
     unit: usize,
-) -> Result<u64, Stop> {
+) -> Result<(usize, u64), Stop> {
     let key = unit_key(operation, unit);
     let record = bytes::Bytes::from(record(app, operation, work, pieces, unit, key)?);
     let waiting = app.pulse.wait();
@@ -78,9 +77,9 @@ async fn one(
             Ok(committed) => {
                 waiting.answered();
                 app.metrics.deposited();
-                return Ok(committed.index);
+                return Ok((unit, committed.index));
             }
-            Err(SubmitError::Duplicate { index }) => return Ok(index),
+            Err(SubmitError::Duplicate { index }) => return Ok((unit, index)),
             Err(SubmitError::Full) => tokio::time::sleep(FULL_PAUSE).await,
             Err(error) => return Err(Problem::from(error).into()),
         }
