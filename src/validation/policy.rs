@@ -186,7 +186,7 @@ impl SignaturePolicy {
     /// Reads a policy.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let mut policy: Self = toml::from_str(text)?;
-        policy.sha256 = DigestAlgorithm::Sha256.digest(text.as_bytes()).map(hex::encode).unwrap_or_default();
+        policy.sha256 = sha256_of(text);
         let digests =
             policy.algorithms.digests.keys().chain(policy.signature_policies.known.iter().map(|known| &known.digest));
         for name in digests {
@@ -202,6 +202,24 @@ impl SignaturePolicy {
     /// The policy that comes with the archive.
     pub fn embedded() -> Result<Self, PolicyError> {
         Self::parse(DEFAULT)
+    }
+
+    /// The policy that comes with the archive by its name alone, without a rule: all that integrity asks of a policy, since
+    /// to read the rules takes longer than to check a signature.
+    pub fn embedded_name() -> Self {
+        let id = DEFAULT.lines().find_map(|line| line.strip_prefix("id = \"")).and_then(|rest| rest.split('"').next());
+        Self {
+            id: id.unwrap_or_default().to_owned(),
+            description: String::new(),
+            sha256: sha256_of(DEFAULT),
+            algorithms: Algorithms { digests: BTreeMap::new(), keys: BTreeMap::new() },
+            signature_policies: SignaturePolicies { other: Other::Refuse, known: Vec::new() },
+            certificates: Certificates { reference: Strength::Require, key_usage: Vec::new(), policies: Vec::new() },
+            revocation: Revocation { mode: RevocationMode::Require, freshness_hours_max: 0 },
+            trusted_lists: TrustedLists::default(),
+            rgs: BTreeMap::new(),
+            documents: BTreeMap::new(),
+        }
     }
 
     /// The last day on which `digest` is accepted.
@@ -233,6 +251,10 @@ impl SignaturePolicy {
         let found = self.documents.get(document_type).or_else(|| self.documents.get("default"));
         found.copied().unwrap_or_default()
     }
+}
+
+fn sha256_of(text: &str) -> String {
+    DigestAlgorithm::Sha256.digest(text.as_bytes()).map(hex::encode).unwrap_or_default()
 }
 
 /// Why an algorithm is not accepted.
@@ -285,6 +307,12 @@ mod tests {
         assert!(policy.refuses(&sha256, Some(1024), datetime!(2026-01-01 00:00 UTC)).is_some());
         assert!(policy.refuses(&sha256, Some(512), datetime!(2000-01-01 00:00 UTC)).is_some());
         assert_eq!(policy.refuses(&sha256, Some(2048), datetime!(2026-01-01 00:00 UTC)), None);
+    }
+
+    #[test]
+    fn the_name_alone_is_that_of_the_policy() {
+        let (name, policy) = (SignaturePolicy::embedded_name(), SignaturePolicy::embedded().unwrap());
+        assert_eq!((name.id, name.sha256), (policy.id, policy.sha256));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod fetch;
+mod load;
 mod receipt;
 
 use super::{Ending, Outcome, Unusable, terminal};
@@ -98,7 +99,10 @@ impl Args {
     }
 
     fn answer(&self) -> Result<Ending, Unusable> {
-        let policy = read_policy(self.policy.as_deref())?;
+        let policy = match &self.policy {
+            None if self.integrity_only => SignaturePolicy::embedded_name(),
+            path => read_policy(path.as_deref())?,
+        };
         let mut trust = read_trust(self.certs.as_deref())?;
         let at = instant(self.at.as_deref())?.unwrap_or_else(|| clock::system().now());
         for path in &self.certificates {
@@ -186,7 +190,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Unusable> {
     if length > FILE_BYTES_MAX {
         return Err(unusable("plus de 2 Gio".into()));
     }
-    std::fs::read(path).map_err(|error| unusable(format!("illisible ({error})")))
+    load::read(path, length).map_err(|error| unusable(format!("illisible ({error})")))
 }
 
 fn name(path: &Path) -> String {
