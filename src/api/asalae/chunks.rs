@@ -4,7 +4,7 @@
 use super::super::body::Incoming;
 use super::super::problem::Problem;
 use super::super::services::App;
-use super::super::transfers::{Arrival, Arriving, Form, Spooled};
+use super::super::transfers::{Arrival, Arriving, Form, Held, Spooled};
 use super::FIELD_BYTES_MAX;
 use crate::admission::Reason;
 use axum::http::HeaderMap;
@@ -182,13 +182,16 @@ pub(super) async fn receive(app: &App, headers: &HeaderMap, incoming: &mut Incom
     let mut form = Form::new(media, incoming)?;
     let mut fields: HashMap<String, String> = HashMap::new();
     let mut content = None;
+    let mut held = Held::new(&app.operations.spool);
     while let Some((field, name)) = form.part().await? {
         if field == "chunk_content" {
             let mut arriving = Arriving::begin(&app.operations.spool, &name).await?;
             while let Some(data) = form.data().await? {
                 arriving.write(&data).await?;
             }
-            content = Some(arriving.end().await?);
+            let spooled = arriving.end().await?;
+            held.hold(&spooled);
+            content = Some(spooled);
         } else if fields.len() < 32 {
             let value = form.text(FIELD_BYTES_MAX).await?;
             fields.insert(field, value);
@@ -207,8 +210,7 @@ pub(super) async fn receive(app: &App, headers: &HeaderMap, incoming: &mut Incom
             content: content.clone(),
         })
     })();
-    piece.ok_or_else(|| {
-        remove(app, &content);
-        Reason::Multipart("champs du morceau absents ou illisibles".into()).into()
-    })
+    let piece = piece.ok_or_else(|| Reason::Multipart("champs du morceau absents ou illisibles".into()))?;
+    held.keep();
+    Ok(piece)
 }

@@ -18,7 +18,7 @@ use super::auth::{self, Caller};
 use super::body::Incoming;
 use super::problem::Problem;
 use super::services::App;
-use super::transfers::{self, Arrival, Arriving, Dialect, Form, Found, Received, Spooled};
+use super::transfers::{self, Arrival, Arriving, Dialect, Form, Found, Held, Received, Spooled};
 use crate::admission::{Reason, Refusal};
 use crate::package::Scope;
 use axum::Router;
@@ -145,6 +145,7 @@ async fn message(app: &App, headers: &HeaderMap, incoming: &mut Incoming) -> Res
     let media = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let mut form = Form::new(media, incoming)?;
     let (mut message, mut attachments, mut chunked) = (None, None, false);
+    let mut held = Held::new(&spool);
     while let Some((field, name)) = form.part().await? {
         let slot = match field.as_str() {
             "seda_message" => &mut message,
@@ -163,9 +164,12 @@ async fn message(app: &App, headers: &HeaderMap, incoming: &mut Incoming) -> Res
         while let Some(data) = form.data().await? {
             arriving.write(&data).await?;
         }
-        *slot = Some(arriving.end().await?);
+        let spooled = arriving.end().await?;
+        held.hold(&spooled);
+        *slot = Some(spooled);
     }
     let message = message.ok_or_else(|| Problem::from(Refusal::at("seda_message", Reason::NoPayload)))?;
+    held.keep();
     Ok(Sent { message, attachments, chunked })
 }
 

@@ -13,7 +13,7 @@ use super::auth::{self, Caller};
 use super::body::Incoming;
 use super::problem::Problem;
 use super::services::App;
-use super::transfers::{self, ACKNOWLEDGED, Arrival, Arriving, Dialect, Found, REPLIED, Received, Spooled};
+use super::transfers::{self, ACKNOWLEDGED, Arrival, Arriving, Dialect, Found, Held, REPLIED, Received, Spooled};
 use crate::admission::{Reason, Refusal};
 use crate::package::Scope;
 use crate::receipt::zipped;
@@ -143,6 +143,8 @@ async fn receive(app: &App, body: Vec<u8>) -> Result<Received, Arrival> {
     });
     let (content, filename, attachments) = decoding.await.map_err(|e| Problem::internal(&e))??;
     let package = spool(app, &filename, content).await?;
+    let mut held = Held::new(&app.operations.spool);
+    held.hold(&package);
     let attachments = match attachments {
         Some(attachments) => Some(spool(app, "attachments.tar", attachments).await?),
         None => None,
@@ -150,6 +152,7 @@ async fn receive(app: &App, body: Vec<u8>) -> Result<Received, Arrival> {
     let path = app.operations.spool.join(&package.file);
     let looking = tokio::task::spawn_blocking(move || bordereau(&path, &filename));
     let flat = looking.await.map_err(|e| Problem::internal(&e))?;
+    held.keep();
     Ok(Received { package, attachments, test: false, dialect: Dialect::Maarch, flat })
 }
 

@@ -3,7 +3,7 @@
 use super::job::{Dialect, Job};
 use super::operations::{Found, Operation, Progress, Stage};
 use super::process;
-use super::spool::{Arrival, Arriving, Spooled};
+use super::spool::{Arrival, Arriving, Held, Spooled, full};
 use crate::admission::multipart::{Event as Part, MultipartError, Parser};
 use crate::admission::{Reason, Refusal, decode_header};
 use crate::api::auth::Caller;
@@ -222,8 +222,11 @@ impl Received {
             return Ok(Found::Running(operation));
         }
         let spool = app.operations.spool.clone();
-        let written = tokio::task::spawn_blocking(move || job.write(&spool)).await;
-        written.map_err(|e| Problem::internal(&e))?.map_err(|e| Problem::internal(&e))?;
+        let written = tokio::task::spawn_blocking(move || job.write(&spool).inspect_err(|_| job.forget(&spool))).await;
+        if let Err(error) = written.map_err(std::io::Error::other).flatten() {
+            app.operations.leave(&operation);
+            return Err(full(&error));
+        }
         process::start(app, operation.clone());
         Ok(Found::Running(operation))
     }
@@ -252,7 +255,7 @@ async fn receive(
         return Ok((arriving.end().await?, None));
     }
     let mut form = Form::new(media, incoming)?;
-    let (mut package, mut attachments) = (None, None);
+    let (mut package, mut attachments, mut held) = (None, None, Held::new(spool));
     while let Some((field, name)) = form.part().await? {
         let slot = match field.as_str() {
             "sip" | "manifest" if package.is_none() => &mut package,
@@ -263,10 +266,15 @@ async fn receive(
         while let Some(data) = form.data().await? {
             arriving.write(&data).await?;
         }
-        *slot = Some(arriving.end().await?);
+        let spooled = arriving.end().await?;
+        held.hold(&spooled);
+        *slot = Some(spooled);
     }
     match package {
-        Some(package) => Ok((package, attachments)),
+        Some(package) => {
+            held.keep();
+            Ok((package, attachments))
+        }
         None => Err(Refusal::at("sip", Reason::NoPayload).into()),
     }
 }

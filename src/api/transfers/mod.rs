@@ -28,7 +28,7 @@ pub(super) use job::Dialect;
 pub(super) use messages::{ACKNOWLEDGED, REPLIED};
 pub(super) use operations::{Found, Operations};
 pub(super) use process::{acknowledgement, read_head, resume};
-pub(super) use spool::{Arrival, Arriving, Spooled};
+pub(super) use spool::{Arrival, Arriving, Held, Spooled};
 
 pub(super) use answer::{__path_cancel, __path_create, __path_document, __path_state};
 

@@ -168,6 +168,11 @@ impl Operations {
         Some((operation, true))
     }
 
+    /// Gives up an operation that could not begin.
+    pub(super) fn leave(&self, operation: &Operation) {
+        self.table().running.remove(&operation.job.operation);
+    }
+
     /// Notes which message an operation is about.
     pub(super) fn about(&self, operation: &Operation, message: &str) {
         let key = (operation.job.agency.clone(), message.to_owned());

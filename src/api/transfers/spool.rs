@@ -83,6 +83,39 @@ impl Drop for Arriving {
     }
 }
 
+/// Files of the spool that go with this, unless they are kept: what is refused halfway leaves nothing.
+#[derive(Debug)]
+pub(in crate::api) struct Held {
+    spool: PathBuf,
+    files: Vec<String>,
+}
+
+impl Held {
+    /// Holds nothing yet.
+    pub(in crate::api) fn new(spool: &Path) -> Self {
+        Self { spool: spool.to_owned(), files: Vec::new() }
+    }
+
+    /// Holds a file.
+    pub(in crate::api) fn hold(&mut self, spooled: &Spooled) {
+        self.files.push(spooled.file.clone());
+    }
+
+    /// Lets them stay.
+    pub(in crate::api) fn keep(mut self) {
+        self.files.clear();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for file in &self.files {
+            // What cannot be deleted now is at the next start.
+            let _ = std::fs::remove_file(self.spool.join(file));
+        }
+    }
+}
+
 /// Why what arrives is not kept.
 #[derive(Debug)]
 pub(in crate::api) enum Arrival {
@@ -120,7 +153,7 @@ impl From<Arrival> for Problem {
 }
 
 /// The spool is on the state directory's disk.
-fn full(error: &io::Error) -> Problem {
+pub(super) fn full(error: &io::Error) -> Problem {
     use crate::api::code::Code;
     if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
         tracing::error!(%error, "plus de place pour recevoir un transfert");
