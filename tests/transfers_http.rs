@@ -199,3 +199,56 @@ async fn who_may_and_how_much() {
     problem(archive.get("/v1/transfers/inconnu", &reader).await, 404, "not-found").await;
     archive.stop().await;
 }
+
+/// A clamd that speaks its protocol (INSTREAM), and finds every document that says « virus » infected.
+fn antivirus(listener: std::net::TcpListener) {
+    use std::io::Read as _;
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut command = [0; 10];
+            stream.read_exact(&mut command).unwrap();
+            assert_eq!(&command, b"zINSTREAM\0");
+            let (mut content, mut length) = (Vec::new(), [0; 4]);
+            loop {
+                stream.read_exact(&mut length).unwrap();
+                let start = content.len();
+                content.resize(start + u32::from_be_bytes(length) as usize, 0);
+                if content.len() == start {
+                    break;
+                }
+                stream.read_exact(&mut content[start..]).unwrap();
+            }
+            let found = String::from_utf8_lossy(&content).contains("virus");
+            stream.write_all(if found { b"stream: Essai FOUND\0" } else { b"stream: OK\0" }).unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn an_antivirus_is_asked_and_waited_for() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let adjust = |config: &mut archiland::config::Config| config.transfers.clamd = Some(address.to_string());
+    let mut archive = Archive::start_with(Kind::Memory, adjust, |o| o).await;
+    let (token, _) = archive.agency("mairie", &["deposit", "read"]).await;
+    let sip = Sip::default();
+    let sent = archive.request(Method::POST, "/v1/transfers?wait=1", &token).body(sip.zip()).send().await.unwrap();
+    assert_eq!(sent.status(), 202);
+    let location = sent.headers()["location"].to_str().unwrap().to_owned();
+    // Nobody listens there yet: the transfer is not refused, it waits.
+    antivirus(std::net::TcpListener::bind(address).unwrap());
+    let sent = archive.request(Method::POST, "/v1/transfers?wait=300", &token).body(sip.zip()).send().await.unwrap();
+    let state: Value = sent.json().await.unwrap();
+    assert_eq!(state["outcome"], "OK", "{state}");
+    let state: Value = archive.get(&location, &token).await.json().await.unwrap();
+    assert_eq!(state["outcome"], "OK");
+    let infected = sip::zip(&[
+        ("manifest.xml".into(), Sip { message: "M-2".into(), ..Sip::default() }.manifest().into_bytes()),
+        ("content/lettre-0.txt".into(), b"un virus".to_vec()),
+    ]);
+    let found = refused(&archive, &token, "infected", infected, "SANITY_CHECK_SIP").await;
+    assert_eq!(found["location"], "content/lettre-0.txt");
+    archive.stop().await;
+}

@@ -48,6 +48,8 @@ pub struct Config {
     pub pkcs11: Option<Pkcs11Config>,
     /// Evidence records.
     pub evidence: Evidence,
+    /// What SEDA transfers go through.
+    pub transfers: TransfersConfig,
     /// Who cosigns our checkpoints.
     pub witness: WitnessConfig,
     /// The HTTP edge.
@@ -136,6 +138,14 @@ impl Default for Evidence {
     }
 }
 
+/// What SEDA transfers go through.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransfersConfig {
+    /// The antivirus: `host:port`, or the path of clamd's socket. A transfer waits while it does not answer.
+    pub clamd: Option<String>,
+}
+
 /// The HTTP edge.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -196,6 +206,8 @@ struct File {
     timestamp: Timestamp,
     #[serde(default)]
     evidence: Evidence,
+    #[serde(default)]
+    transfers: TransfersConfig,
     #[serde(default)]
     witness: WitnessConfig,
     #[serde(default)]
@@ -274,6 +286,7 @@ impl Config {
             pkcs11: file.keys.pkcs11.map(|pkcs11| pkcs11.at(base)),
             timestamp: file.timestamp.at(base),
             evidence: file.evidence,
+            transfers: file.transfers,
             witness: WitnessConfig { policy: file.witness.policy.map(at), ..file.witness },
             http: Http {
                 listen: file.http.listen,
@@ -310,6 +323,7 @@ impl Config {
             pkcs11: None,
             timestamp: Timestamp::default(),
             evidence: Evidence::default(),
+            transfers: TransfersConfig::default(),
             witness: WitnessConfig::default(),
             http: Http::default(),
             helios: Helios::default(),
@@ -445,6 +459,7 @@ mod tests {
             timeout_ms_max: 2000,
         });
         config.evidence.every_s = 60;
+        config.transfers.clamd = Some("/run/clamav/clamd.ctl".into());
         config.witness =
             WitnessConfig { policy: Some("/srv/archive/temoins".into()), mode: WitnessMode::Closed, every_s: 3 };
         config.policies.renewal = Some("/srv/archive/renewal.toml".into());

@@ -54,6 +54,11 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
         "# Preuves RFC 4998 : secondes pendant lesquelles on attend des voisins avant d'horodater leur arbre."
     )?;
     writeln!(out, "[evidence]\n{mark}every_s = {}\n", config.evidence.every_s)?;
+    writeln!(out, "# Transferts SEDA : antivirus clamd, « hôte:port » ou chemin de son socket (docs/seda.md).")?;
+    match &config.transfers.clamd {
+        None => writeln!(out, "# [transfers]\n# clamd = \"/run/clamav/clamd.ctl\"\n")?,
+        Some(address) => writeln!(out, "[transfers]\nclamd = {}\n", text(address))?,
+    }
     writeln!(out, "[http]\nlisten = {}\n", text(&config.http.listen.to_string()))?;
     match &config.http.tls {
         Some(tls) => {

@@ -23,6 +23,7 @@ use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::spec::tlog::policy::Policy;
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::{ClockOptions, ClockTrust, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
+use crate::transfer::clamd::{Address, Clamd};
 use crate::trust::Fetcher;
 use crate::validation::{Rules, SharedRules};
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
@@ -164,7 +165,7 @@ impl Node {
             clock,
             keys: keyring.clone(),
             spool: config.state.join("transfers"),
-            clamd: None,
+            clamd: config.transfers.clamd.as_deref().map(antivirus),
         });
         let (stop, keeping) = (rest.clone(), lists::keep(app.clone(), config.trust.clone()));
         let keeping = tokio::spawn(async move {
@@ -418,6 +419,11 @@ fn clock_options(config: &Config) -> ClockOptions {
         drift_max: clock.drift_max(),
         every: clock.every(),
     }
+}
+
+/// The antivirus at an address; a large document may take it a while.
+fn antivirus(address: &str) -> Clamd {
+    Clamd { address: Address::parse(address), timeout: Duration::from_secs(120) }
 }
 
 fn store_options(config: &Config) -> StoreOptions {

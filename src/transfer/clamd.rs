@@ -11,6 +11,9 @@ use thiserror::Error;
 const REPLY_BYTES_MAX: u64 = 4096;
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// How the detail of an antivirus that does not answer begins: nothing is wrong with what was to be scanned.
+pub const UNREACHABLE: &str = "antivirus injoignable";
+
 /// Where clamd listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {

@@ -7,6 +7,7 @@ use super::operations::{Operation, Stage};
 use super::plan::{ATTACHMENT, Plan, stored};
 use super::{message_key, messages, pieces, units};
 use crate::admission::{Earlier, Refusal};
+use crate::api::code::Code;
 use crate::api::deposits;
 use crate::api::problem::Problem;
 use crate::api::services::App;
@@ -15,6 +16,7 @@ use crate::spec::seda::manifest::Manifest;
 use crate::spec::seda::{Bounds, Message, fragment};
 use crate::store::StoreError;
 use crate::transfer::check::{Checked, Options, Seen, Signing, check};
+use crate::transfer::clamd::UNREACHABLE;
 use crate::transfer::container::{Container, Kind, Limits};
 use crate::transfer::event::{Journal, Outcome, Report};
 use crate::transfer::peek::peek;
@@ -196,6 +198,11 @@ async fn attempt(app: &App, operation: &Arc<Operation>) -> Result<u64, Stop> {
     let referentials = app.referentials().await?;
     let (checked, bordereau) = examine(app, operation, &referentials).await?;
     let Checked { report, message, container, seen, .. } = checked;
+    if let Some(event) = report.events.iter().find(|event| event.detail.starts_with(UNREACHABLE)) {
+        // Nothing is wrong with the transfer: it waits.
+        let english = "The antivirus does not answer.";
+        return Err(Problem::new(Code::StoreUnavailable, event.detail.clone(), english).into());
+    }
     let test = operation.job.test;
     let mut journal = Journal::resume(report);
     if operation.is_cancelled() {
