@@ -169,11 +169,12 @@ impl Traced {
     }
 }
 
-/// Waits until every thread of a process has a tracer.
+/// Waits until every thread of a process has a tracer, or is dead: the first call that the sweep kills at may come before
+/// the last thread is attached.
 async fn until_traced(process: &str) {
     let traced = |task: std::io::Result<std::fs::DirEntry>| {
         let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap_or_default();
-        !status.contains("TracerPid:\t0\n")
+        !status.contains("TracerPid:\t0\n") || status.contains("State:\tZ")
     };
     for _ in 0..6_000 {
         if std::fs::read_dir(format!("/proc/{process}/task")).is_ok_and(|mut tasks| tasks.all(traced)) {
