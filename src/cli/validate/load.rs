@@ -47,7 +47,7 @@ mod tests {
     fn a_large_file_is_read_whole_whatever_its_length_was_said_to_be() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("large");
-        let content: Vec<u8> = (0..LARGE_BYTES + 12_345).map(|at| (at / 7 % 251) as u8).collect();
+        let content: Vec<u8> = (0..LARGE_BYTES + 12_345).map(|at| u8::try_from(at / 7 % 251).unwrap()).collect();
         std::fs::write(&path, &content).unwrap();
         let length = content.len() as u64;
         for said in [length, length - 1, length + 1, 0] {
