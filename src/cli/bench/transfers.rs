@@ -57,6 +57,8 @@ impl Args {
 }
 
 async fn send(server: &Server, sip: Vec<u8>) -> anyhow::Result<Duration> {
+    // Another part of the process may have installed it already: the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::new();
     let url = format!("http://{}/v1/transfers?wait=600", server.address);
     let authorization = server.authorization.clone().unwrap_or_default();
