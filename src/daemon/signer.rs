@@ -51,16 +51,17 @@ impl CheckpointSigner for KeyringSigner {
         let failed = |e: &dyn std::fmt::Display| SignError(e.to_string());
         self.trust.refuse_wrong().map_err(|e| failed(&e))?;
         let text = checkpoint.text();
-        let at = self.clock.now();
+        // Taken before it is announced: tokens for others are stamped meanwhile, with later times.
+        let at = self.keyring.tsa.now(&*self.clock).map_err(|e| failed(&e))?;
         if let Some(intents) = &self.intents {
             let log = hex::encode(self.keyring.log.vkey().id());
             let (tsa, seal) = (self.keyring.tsa.certificate(), self.keyring.seal.certificate());
             let announced = intents.announce(checkpoint, at, [&log, &tsa.fingerprint(), &seal.fingerprint()]);
             announced.map_err(|e| failed(&format!("journal des signatures : {e}")))?;
         }
-        let tsr = self.keyring.tsa.token(text.as_bytes(), at).map_err(|e| failed(&e))?;
+        let tsr = self.keyring.tsa.token_then(text.as_bytes(), at).map_err(|e| failed(&e))?;
         let note = self.keyring.log.sign(&text).map_err(|e| failed(&e))?;
-        let seal = self.keyring.seal.seal(note.as_bytes(), at).map_err(|e| failed(&e))?;
+        let seal = self.keyring.seal.seal_now(note.as_bytes(), &*self.clock).map_err(|e| failed(&e))?;
         Ok(Evidence { note, tsr: tsr.into(), seal: seal.into() })
     }
 }

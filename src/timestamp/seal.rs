@@ -2,6 +2,7 @@
 
 use super::TimestampError;
 use super::guard::TimeGuard;
+use crate::clock::Clock;
 use crate::spec::cms::{Certificate, Certificates, CmsSigner, oid};
 use std::sync::{Arc, PoisonError, RwLock};
 use time::OffsetDateTime;
@@ -40,6 +41,13 @@ impl Sealer {
     pub fn seal(&self, content: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
         let signer = self.signer();
         let at = self.guard.admit(at, signer.certificate())?;
+        Ok(signer.sign(&oid::DATA, content, Some(at), Certificates::Included)?)
+    }
+
+    /// [`Sealer::seal`] at the time it is: several may seal at once.
+    pub fn seal_now(&self, content: &[u8], clock: &dyn Clock) -> Result<Vec<u8>, TimestampError> {
+        let signer = self.signer();
+        let at = self.guard.now(clock, signer.certificate())?;
         Ok(signer.sign(&oid::DATA, content, Some(at), Certificates::Included)?)
     }
 }

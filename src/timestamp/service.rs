@@ -143,7 +143,7 @@ async fn run(shared: Arc<Shared>, sequencer: Sequencer, mut inbox: mpsc::Receive
             batch.push(next);
         }
         // Here, in the order of the queue: the guard refuses a time before one already given.
-        match shared.keyring.tsa.instant(shared.clock.now()) {
+        match shared.keyring.tsa.now(&*shared.clock) {
             Ok(at) => {
                 tokio::spawn(issue(shared.clone(), sequencer.clone(), batch, at, place));
             }

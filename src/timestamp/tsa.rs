@@ -2,6 +2,7 @@
 
 use super::TimestampError;
 use super::guard::TimeGuard;
+use crate::clock::Clock;
 use crate::spec::cms::algorithm::Digest;
 use crate::spec::cms::asn1;
 use crate::spec::cms::{Certificate, Certificates, CmsSigner, oid};
@@ -131,9 +132,18 @@ impl Tsa {
     /// [`Tsa::token`] over a digest made already.
     pub fn token_over(&self, digest: Digest, imprint: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
         let at = self.instant(at)?;
+        self.token_at(&Imprint::encode(digest, imprint), at)
+    }
+
+    /// [`Tsa::token`] at a time that [`Tsa::now`] gave, however long ago.
+    pub fn token_then(&self, message: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
+        self.token_at(&Imprint::encode(Digest::Sha256, Digest::Sha256.of(message).as_ref()), at)
+    }
+
+    fn token_at(&self, imprint: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
         let mut serial = [0_u8; 16];
         self.random.fill(&mut serial).map_err(|_| TimestampError::Random)?;
-        self.sign(&Imprint::encode(digest, imprint), &serial, None, at, Certificates::Included)
+        self.sign(imprint, &serial, None, at, Certificates::Included)
     }
 
     /// The policy it announces, dotted.
@@ -183,13 +193,19 @@ impl Tsa {
         })
     }
 
-    /// The time that tokens made now bear: `at` to the millisecond below. Fails when it is before a time this authority
+    /// The time that tokens made now bear, to the millisecond below, whoever else asks for it meanwhile. Fails as
+    /// [`Tsa::instant`] does.
+    pub fn now(&self, clock: &dyn Clock) -> Result<OffsetDateTime, TimestampError> {
+        self.guard.now(clock, self.signer().certificate())
+    }
+
+    /// The time that tokens made at `at` bear: to the millisecond below. Fails when it is before a time this authority
     /// already gave in this process, or out of its certificate's validity.
     pub fn instant(&self, at: OffsetDateTime) -> Result<OffsetDateTime, TimestampError> {
         self.guard.admit(at, self.signer().certificate())
     }
 
-    /// A granted TimeStampResp (DER) for a request that was [admitted](Tsa::admit), at a time that [`Tsa::instant`] gave.
+    /// A granted TimeStampResp (DER) for a request that was [admitted](Tsa::admit), at a time that [`Tsa::now`] gave.
     /// `serial`: unsigned, big-endian, at most 20 bytes, never used before.
     pub fn issue(&self, asked: &Asked, serial: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
         self.sign(&asked.raw, serial, asked.nonce.as_deref(), at, asked.certificates)

@@ -32,7 +32,7 @@ pub(super) async fn conclude(app: &App, operation: &Operation, conclusion: &Conc
     let now = app.clock.now();
     let date = format_record_time(now);
     let outcome = if job.test { "Test " } else { "" }.to_owned() + conclusion.report.outcome.name();
-    let documents = documents(app, operation, conclusion, &outcome, &date, now)?;
+    let documents = documents(app, operation, conclusion, &outcome, &date)?;
     let transfer = transfer(operation, conclusion, outcome, documents.roles);
     let head = operation.head();
     let message = head.and_then(|head| head.identifier.as_deref());
@@ -142,7 +142,6 @@ fn documents(
     conclusion: &Conclusion<'_>,
     outcome: &str,
     date: &str,
-    now: time::OffsetDateTime,
 ) -> Result<Documents, Problem> {
     const XML: &str = "application/xml";
     let mut documents = Documents { files: Vec::new(), roles: TransferDocuments::default() };
@@ -172,7 +171,7 @@ fn documents(
         accepted,
     })
     .into_bytes();
-    let seal = app.keys.seal.seal(&reply, now).map_err(|e| Problem::internal(&e))?;
+    let seal = app.keys.seal.seal_now(&reply, &*app.clock).map_err(|e| Problem::internal(&e))?;
     documents.roles.reply = documents.add("reponse.xml", XML, reply);
     documents.roles.seal = documents.add("reponse.p7s", "application/pkcs7-mime", seal);
     Ok(documents)

@@ -282,3 +282,25 @@ fn request(message: &[u8]) -> Vec<u8> {
     use crate::spec::cms::algorithm::Digest;
     crate::spec::tsp::Request::encode(Digest::Sha256, Digest::Sha256.of(message).as_ref(), Some(&[7; 8]))
 }
+
+/// Tokens for others are made while a checkpoint is announced, and replies are sealed while one is signed.
+#[test]
+fn several_may_sign_at_once() {
+    let (_directory, keyring) = fresh();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    keyring.tsa.now(&SystemClock).unwrap();
+                }
+                for _ in 0..20 {
+                    keyring.seal.seal_now(b"a", &SystemClock).unwrap();
+                }
+            });
+        }
+    });
+    let taken = keyring.tsa.now(&SystemClock).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    keyring.tsa.now(&SystemClock).unwrap();
+    keyring.tsa.token_then(b"announced before", taken).unwrap();
+}
