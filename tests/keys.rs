@@ -15,7 +15,7 @@ use archiland::receipt::Receipt;
 use archiland::sequencer::LogReader;
 use archiland::spec::cms::SignedData;
 use archiland::spec::tsp::token_of;
-use daemon::{ARCHILAND, Archive, Daemon};
+use daemon::{ARCHILAND, Archive};
 use issuer::{Algorithm, Issuer, SEAL, TIME_STAMPING};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
@@ -24,21 +24,8 @@ use std::path::Path;
 use std::time::Duration;
 use support::{require_tool, run, run_ok, said};
 
-async fn started(archive: &Archive) -> Daemon {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut daemon = archive.serve(&[]);
-    assert!(archive.ready(&mut daemon, Duration::from_secs(60)).await, "never ready: {}", archive.log());
-    daemon
-}
-
-async fn deposit(archive: &Archive, content: &str) -> reqwest::Response {
-    let request = Client::new().post(archive.url("/v1/deposits")).bearer_auth(&archive.secret);
-    let request = request.header("archiland-title", "Essai").header("archiland-type", "courrier-arrive");
-    request.header("archiland-name", "a.txt").body(content.to_owned()).send().await.unwrap()
-}
-
 async fn receipt(archive: &Archive, content: &str) -> Vec<u8> {
-    let answer = deposit(archive, content).await;
+    let answer = archive.deposit_text(content).await;
     assert_eq!(answer.status(), StatusCode::CREATED, "{}", archive.log());
     answer.bytes().await.unwrap().to_vec()
 }
@@ -100,7 +87,7 @@ async fn key_records(archive: &Archive) -> Vec<(u64, Body)> {
 async fn the_log_tells_a_new_key_before_it_signs_and_old_receipts_stay_good() {
     let mut archive = Archive::init();
     let at = archive.path().to_owned();
-    let mut daemon = started(&archive).await;
+    let mut daemon = archive.started().await;
     archive.open_for_deposits().await;
     let before = receipt(&archive, "un").await;
     assert!(daemon.stop().success());
@@ -114,7 +101,7 @@ async fn the_log_tells_a_new_key_before_it_signs_and_old_receipts_stay_good() {
     // A second one waits for the first.
     assert!(!run(&at, ARCHILAND, &["key", "rotate", "tsa", "--dir", at.to_str().unwrap()]).status.success());
 
-    let mut daemon = started(&archive).await;
+    let mut daemon = archive.started().await;
     let after = receipt(&archive, "un").await;
     assert_eq!(signers(&Receipt::parse(&after).unwrap()), (next_tsa.clone(), next_seal.clone()));
     assert!(daemon.stop().success());
@@ -152,7 +139,7 @@ async fn the_log_tells_a_new_key_before_it_signs_and_old_receipts_stay_good() {
     let states: Vec<_> = listed(&at).into_iter().filter(|key| key.0 == "tsa").map(|key| key.1).collect();
     assert_eq!(states, ["retired", "current"]);
     // Nothing more to tell.
-    let mut daemon = started(&archive).await;
+    let mut daemon = archive.started().await;
     assert!(daemon.stop().success());
     assert_eq!(key_records(&archive).await.len(), 2);
     archiland(&at, &["audit", "--full"]);
@@ -166,7 +153,7 @@ async fn the_log_tells_a_new_key_before_it_signs_and_old_receipts_stay_good() {
 async fn a_compromised_key_loses_its_word() {
     let mut archive = Archive::init();
     let at = archive.path().to_owned();
-    let mut daemon = started(&archive).await;
+    let mut daemon = archive.started().await;
     archive.open_for_deposits().await;
     let before = receipt(&archive, "un").await;
     assert!(daemon.stop().success());
@@ -183,7 +170,7 @@ async fn a_compromised_key_loses_its_word() {
     assert!(!run(&at, ARCHILAND, &softer).status.success());
 
     archiland(&at, &["key", "rotate", "tsa"]);
-    let mut daemon = started(&archive).await;
+    let mut daemon = archive.started().await;
     let after = receipt(&archive, "un").await;
     assert!(daemon.stop().success());
     // The revoked key signed nothing any more: the record is the first thing that the new one stamps, and says so.
@@ -220,7 +207,7 @@ async fn rsa_keys_of_another_authority_take_over() {
             archiland(&at, &[&rotate[..], &["--authority", issuer.certificate().to_str().unwrap()]].concat());
         }
     }
-    let _daemon = started(&archive).await;
+    let _daemon = archive.started().await;
     archive.open_for_deposits().await;
     let given = receipt(&archive, "un").await;
     let (good, told) = verdict(&at, &given, &archiland(&at, &["key", "trust"]));
@@ -259,7 +246,7 @@ async fn an_expired_key_never_signs() {
     }
     let mut archive = Archive::init();
     let at = archive.path().to_owned();
-    let mut daemon = started(&archive).await;
+    let mut daemon = archive.started().await;
     archive.open_for_deposits().await;
     assert!(daemon.stop().success());
     let issuer = Issuer::new(&at, "short");
@@ -274,7 +261,7 @@ async fn an_expired_key_never_signs() {
     let answer = Client::new().get(archive.url("/readyz")).send().await.unwrap();
     let (status, told) = (answer.status(), answer.text().await.unwrap());
     assert!(status == StatusCode::SERVICE_UNAVAILABLE && told.contains("a expiré"), "{told}");
-    assert!(deposit(&archive, "un").await.status().is_server_error());
+    assert!(archive.deposit_text("un").await.status().is_server_error());
     run_ok(&at, "openssl", &["ts", "-query", "-data", "keys/ca.pem", "-sha256", "-out", "q.tsq"]);
     let request = Client::new().post(archive.url("/tsa")).bearer_auth(&archive.secret);
     let request =

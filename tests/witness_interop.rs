@@ -10,7 +10,7 @@ use archiland::receipt::Receipt;
 use archiland::spec::tlog::note::{KeyType, Note, VerifierKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use daemon::{ARCHILAND, Archive, Daemon};
+use daemon::{ARCHILAND, Archive};
 use reqwest::{Client, StatusCode};
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -89,19 +89,6 @@ fn appears(path: &Path) {
     }
 }
 
-async fn started(archive: &Archive) -> Daemon {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut daemon = archive.serve(&[]);
-    assert!(archive.ready(&mut daemon, Duration::from_secs(60)).await, "never ready: {}", archive.log());
-    daemon
-}
-
-async fn deposit(archive: &Archive, content: &str) -> reqwest::Response {
-    let request = Client::new().post(archive.url("/v1/deposits")).bearer_auth(&archive.secret);
-    let request = request.header("archiland-title", "Essai").header("archiland-type", "courrier-arrive");
-    request.header("archiland-name", "a.txt").body(content.to_owned()).send().await.unwrap()
-}
-
 /// Opens a note with a Go program, with every key given.
 fn opens_in_go(note: &str, keys: &[&str]) -> String {
     let mut child =
@@ -126,12 +113,12 @@ async fn litewitness_cosigns_our_log_and_refuses_its_fork() {
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, config + "\n[witness]\npolicy = \"temoins.txt\"\nmode = \"closed\"\nevery_s = 0\n").unwrap();
 
-    let mut running = started(&log).await;
+    let mut running = log.started().await;
     log.open_for_deposits().await;
     let vkey = std::fs::read_to_string(log.path().join("keys/log.vkey")).unwrap();
     // One after the other: each checkpoint but the first needs a proof from the one before.
     for content in ["un", "deux", "trois", "quatre"] {
-        let answer = deposit(&log, content).await;
+        let answer = log.deposit_text(content).await;
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", log.log());
         let receipt = Receipt::parse(&answer.bytes().await.unwrap()).unwrap();
         let keys = [witness.key.clone()];
@@ -143,9 +130,9 @@ async fn litewitness_cosigns_our_log_and_refuses_its_fork() {
     log.settled().await;
     running.kill();
     let other = log.copy();
-    let (_running, _other) = (started(&log).await, started(&other).await);
-    assert_eq!(deposit(&log, "one history").await.status(), StatusCode::CREATED);
-    let refused = tokio::time::timeout(Duration::from_secs(5), deposit(&other, "another")).await;
+    let (_running, _other) = (log.started().await, other.started().await);
+    assert_eq!(log.deposit_text("one history").await.status(), StatusCode::CREATED);
+    let refused = tokio::time::timeout(Duration::from_secs(5), other.deposit_text("another")).await;
     assert!(refused.is_err(), "a receipt without the quorum");
     let ready = Client::new().get(other.url("/readyz")).send().await.unwrap();
     let (status, told) = (ready.status(), ready.text().await.unwrap());
@@ -163,7 +150,7 @@ async fn our_cosignatures_open_in_go() {
     let dir = witness.path().to_str().unwrap();
     run_ok(witness.path(), ARCHILAND, &["witness", "add", ORIGIN, vkey.trim(), "--dir", dir]);
     let ours = std::fs::read_to_string(witness.path().join("keys/witness.vkey")).unwrap();
-    let (_log, _witness) = (started(&log).await, started(&witness).await);
+    let (_log, _witness) = (log.started().await, witness.started().await);
     let note = Client::new().get(log.url("/log/checkpoint")).send().await.unwrap().text().await.unwrap();
     let request = format!("old 0\n\n{note}");
     let line = Client::new().post(witness.url("/witness/add-checkpoint")).body(request).send().await.unwrap();

@@ -89,6 +89,21 @@ impl Archive {
         Daemon { child, lock: self.path().join("state/daemon.lock") }
     }
 
+    /// Serves it until it is ready.
+    pub async fn started(&self) -> Daemon {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut daemon = self.serve(&[]);
+        assert!(self.ready(&mut daemon, Duration::from_secs(60)).await, "never ready: {}", self.log());
+        daemon
+    }
+
+    /// Deposits a small text, with the credential that [`Archive::open_for_deposits`] gave.
+    pub async fn deposit_text(&self, content: &str) -> reqwest::Response {
+        let request = Client::new().post(self.url("/v1/deposits")).bearer_auth(&self.secret);
+        let request = request.header("archiland-title", "Essai").header("archiland-type", "courrier-arrive");
+        request.header("archiland-name", "a.txt").body(content.to_owned()).send().await.unwrap()
+    }
+
     /// Waits until the daemon says it is ready; false when it ended, or is not ready in time.
     pub async fn ready(&self, daemon: &mut Daemon, within: Duration) -> bool {
         let client = Client::builder().timeout(Duration::from_secs(2)).build().expect("a client");

@@ -116,10 +116,10 @@ impl Putting<'_> {
             match (work.seen[index].member, &manifest.objects[index].inline) {
                 (Some(member), _) => _ = members.insert(member, (object, unit)),
                 (None, Some(_)) => {
-                    let content = attached(&work.document, &manifest.objects[index]).unwrap_or_default();
+                    let content = attached(&work.document, &manifest.objects[index]).ok_or_else(unreadable)?;
                     self.object(work, index, unit, &mut content.as_slice())?;
                 }
-                (None, None) => return Err(Problem::internal(&"objet contrôlé et introuvable à la relecture")),
+                (None, None) => return Err(unreadable()),
             }
         }
         let Some(container) = work.holder() else { return Ok(()) };
@@ -210,6 +210,10 @@ impl Putting<'_> {
             Slot::Description(unit) => self.pieces.descriptions[unit] = Some(piece),
         }
     }
+}
+
+fn unreadable() -> Problem {
+    Problem::internal(&"objet contrôlé et introuvable à la relecture")
 }
 
 async fn durable((slot, sealed): (Slot, SealedPayload)) -> Result<(Slot, StoredPayload), StoreError> {
