@@ -9,6 +9,7 @@ pub mod crypto;
 pub mod ers;
 pub mod json_schema;
 pub mod pdf;
+pub mod pdfa;
 pub mod pes;
 pub mod pronom;
 pub mod rng;
