@@ -19,7 +19,7 @@ use crate::search::SearchIndex;
 use crate::sequencer::{LogReader, Sequencer};
 use crate::spec::tlog::note::{Cosigner, VerifierKey};
 use crate::store::Store;
-use crate::timestamp::{Keyring, TimestampService};
+use crate::timestamp::{Keyring, SealOffice, TimestampService};
 use crate::transfer::clamd::Clamd;
 use crate::trust::Fetcher;
 use crate::validation::SharedRules;
@@ -82,8 +82,10 @@ pub struct Parts {
     pub cosigner: Option<Arc<Cosigner>>,
     /// What it remembers of them.
     pub watch: Watch,
-    /// The archive's keys: replies to transfers are sealed; their ends and their troubles are told.
+    /// The archive's keys: their ends and their troubles are told.
     pub keys: Arc<Keyring>,
+    /// Where replies, reports and attestations are sealed.
+    pub seals: SealOffice,
     /// Where transfers wait to be checked.
     pub spool: PathBuf,
     /// The antivirus that packages go through, where there is one.

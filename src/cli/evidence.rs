@@ -3,10 +3,12 @@
 use super::archive::Remote;
 use super::client::segment;
 use super::timestamp::{digest_of, read_small};
+use super::verify::trust_place;
 use super::{Ending, Outcome, Unusable, terminal};
 use crate::spec::cms::Anchors;
 use crate::spec::cms::algorithm::Digest;
-use crate::spec::ers::{DataObject, ErsError, EvidenceRecord, MAX_RECORD_BYTES, Verified, verify_xml};
+use crate::spec::ers::{DataObject, ErsError, MAX_RECORD_BYTES, Verified};
+use crate::verify::{self, EvidenceRefusal, Trust};
 use anyhow::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -40,9 +42,12 @@ enum What {
         /// Le dossier de preuve (RFC 4998, ou RFC 6283 en XML).
         #[arg(long, value_name = "FICHIER")]
         evidence: PathBuf,
-        /// Les autorités d'horodatage auxquelles on se fie (PEM).
-        #[arg(long, value_name = "FICHIER")]
-        anchors: PathBuf,
+        /// Les autorités d'horodatage auxquelles on se fie (PEM), quand ce ne sont pas celles d'une archive.
+        #[arg(long, value_name = "FICHIER", conflicts_with = "trust")]
+        anchors: Option<PathBuf>,
+        /// Le fichier de confiance de l'archive : ses autorités, et ses clés remplacées ou révoquées.
+        #[arg(long, value_name = "FICHIER", env = "ARCHILAND_TRUST")]
+        trust: Option<PathBuf>,
     },
     /// Renouveler maintenant les preuves qui doivent l'être.
     Renew {
@@ -55,7 +60,9 @@ impl Args {
     pub(super) fn run(self) -> Outcome {
         match self.what {
             What::Get { id, output, remote } => super::block_on(get(id, output, remote)),
-            What::Verify { files, evidence, anchors } => verify(&files, &evidence, &anchors),
+            What::Verify { files, evidence, anchors, trust } => {
+                verify(&files, &evidence, &relied_on(anchors.as_deref(), trust.as_deref())?)
+            }
             What::Renew { remote } => super::block_on(renew(remote)),
         }
     }
@@ -87,22 +94,26 @@ async fn renew(remote: Remote) -> Outcome {
     Ok(Ending::Done)
 }
 
-fn verify(files: &[PathBuf], evidence: &Path, anchors: &Path) -> Outcome {
-    let pem = read_small(anchors)?;
-    let anchors = Anchors::from_pem(&pem).map_err(|e| Unusable(format!("{} : {e}", anchors.display())))?;
+/// Authorities alone know of no revoked key; a trust file does.
+fn relied_on(anchors: Option<&Path>, trust: Option<&Path>) -> Result<Trust, Unusable> {
+    let Some(path) = anchors else {
+        let place = trust_place(trust)?;
+        return Trust::load(&place).map_err(|e| Unusable(format!("{} : {e}", place.display())));
+    };
+    let pem = read_small(path).map_err(|e| Unusable(format!("{e:#}")))?;
+    let anchors = Anchors::from_pem(&pem).map_err(|e| Unusable(format!("{} : {e}", path.display())))?;
+    Ok(Trust::in_authorities(anchors))
+}
+
+fn verify(files: &[PathBuf], evidence: &Path, trust: &Trust) -> Outcome {
     let record = read_evidence(evidence)?;
     let digests = files.iter().map(|file| digests_of(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let borrowed: Vec<Vec<(Digest, &[u8])>> =
         digests.iter().map(|known| known.iter().map(|(digest, value)| (*digest, value.as_slice())).collect()).collect();
     let documents: Vec<DataObject<'_>> = borrowed.iter().map(|known| DataObject::Digests(known)).collect();
-    let checked = if record.first() == Some(&0x30) {
-        EvidenceRecord::parse(&record).and_then(|record| record.verify(&documents, Some(&anchors)))
-    } else {
-        verify_xml(&record, &documents, Some(&anchors))
-    };
-    match checked {
+    match verify::evidence(&record, &documents, trust) {
         Ok(verified) => tell(files, &verified),
-        Err(error @ (ErsError::Der(_) | ErsError::Xml(_) | ErsError::TooLarge { .. })) => {
+        Err(EvidenceRefusal::Record(error @ (ErsError::Der(_) | ErsError::Xml(_) | ErsError::TooLarge { .. }))) => {
             Err(Unusable(format!("{} : {error}", evidence.display())).into())
         }
         Err(error) => {

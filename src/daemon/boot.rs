@@ -22,7 +22,9 @@ use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::spec::tlog::policy::Policy;
 use crate::store::{Store, StoreOptions};
-use crate::timestamp::{ClockOptions, ClockTrust, ExternalTsas, Keyring, KeyringError, TimestampService, watch_clock};
+use crate::timestamp::{
+    ClockOptions, ClockTrust, ExternalTsas, Intents, Keyring, KeyringError, SealOffice, TimestampService, watch_clock,
+};
 use crate::transfer::clamd::{Address, Clamd};
 use crate::trust::Fetcher;
 use crate::validation::{Rules, SharedRules};
@@ -94,7 +96,9 @@ impl Node {
 
         let cancel = CancellationToken::new();
         let trust = watch_clock(clock_options(&config), clock.clone(), cancel.clone());
-        let signer = checkpoint_signer(&config, &keyring, &clock, trust.clone());
+        // On this machine's disk, unless the archive is in memory and keeps nothing else either.
+        let intents = (config.store != StoreConfig::Memory).then(|| Arc::new(Intents::new(&config.state)));
+        let signer = checkpoint_signer(&keyring, &clock, trust.clone(), intents.clone());
         // Before the sequencer: it finishes what a crash left, and that is writing.
         let (gatherer, closed) = remembered(&config, &clock, &LogReader::new(bucket.objects.clone())).await?;
         let bucket = if closed.is_some() { bucket.read_only() } else { bucket };
@@ -162,6 +166,7 @@ impl Node {
             search: views.search,
             views: progress,
             older_keys_since,
+            seals: SealOffice::new(keyring.clone(), clock.clone(), intents),
             clock,
             keys: keyring.clone(),
             spool: config.state.join("transfers"),
@@ -213,15 +218,18 @@ fn preserving(
     }
 }
 
-/// What signs checkpoints: announced on this machine's disk, unless the archive is in memory and keeps nothing else either.
+/// What signs checkpoints.
 fn checkpoint_signer(
-    config: &Config,
     keyring: &Arc<Keyring>,
     clock: &SharedClock,
     trust: ClockTrust,
+    intents: Option<Arc<Intents>>,
 ) -> Arc<KeyringSigner> {
     let signer = KeyringSigner::new(keyring.clone(), clock.clone()).trusting(trust);
-    Arc::new(if config.store == StoreConfig::Memory { signer } else { signer.announcing(&config.state) })
+    Arc::new(match intents {
+        Some(intents) => signer.announcing(intents),
+        None => signer,
+    })
 }
 
 /// How signatures are validated: read at the start; trusted lists may change while the archive runs.

@@ -10,7 +10,7 @@ use crate::config::{Config, FILE_NAME};
 use crate::digest::sha256;
 use crate::package::{Agency, Body, Scope};
 use crate::sequencer::{Sequencer, SequencerOptions, Submission};
-use crate::timestamp::Keyring;
+use crate::timestamp::{Intents, Keyring};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -75,7 +75,7 @@ async fn first_records(
     let agency = Agency { code: OPERATOR.to_owned(), name: "Exploitant de l'archive".to_owned() };
     let scopes = vec![Scope::Deposit, Scope::Read, Scope::Audit, Scope::Admin];
     let token = new_token(sha256(secret.as_bytes()), scopes, format!("Premier jeton ({})", config.archive.log), None);
-    let signer = Arc::new(KeyringSigner::new(keyring, clock.clone()).announcing(&config.state));
+    let signer = Arc::new(KeyringSigner::new(keyring, clock.clone()).announcing(Arc::new(Intents::new(&config.state))));
     let (sequencer, task) = Sequencer::start(bucket.objects, bucket.heads, signer, SequencerOptions::default()).await?;
     for body in [Body::AgencyRegistered(agency), Body::TokenIssued(token)] {
         let record = administrative_record(OPERATOR, ACTOR, body, clock.now())

@@ -11,7 +11,6 @@ mod boot;
 mod bucket;
 mod error;
 mod init;
-mod intent;
 mod keys;
 mod listen;
 mod lists;

@@ -1,11 +1,9 @@
 //! Signs, timestamps and seals each checkpoint with the archive's keys.
 
-use super::intent::Intents;
 use crate::clock::SharedClock;
 use crate::sequencer::{CheckpointSigner, Evidence, SignError};
 use crate::spec::tlog::checkpoint::Checkpoint;
-use crate::timestamp::{ClockTrust, Keyring};
-use std::path::Path;
+use crate::timestamp::{ClockTrust, Intents, Keyring};
 use std::sync::Arc;
 
 /// The archive's own keys as the sequencer's signer.
@@ -30,10 +28,10 @@ impl KeyringSigner {
         self
     }
 
-    /// Writes what it is about to sign in a journal of this folder, before it signs.
+    /// Writes what it is about to sign in this journal, before it signs.
     #[must_use]
-    pub fn announcing(mut self, state: &Path) -> Self {
-        self.intents = Some(Arc::new(Intents::new(state)));
+    pub fn announcing(mut self, intents: Arc<Intents>) -> Self {
+        self.intents = Some(intents);
         self
     }
 }

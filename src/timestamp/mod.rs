@@ -6,7 +6,7 @@
 //! * [`TimestampService`] answers requests from outside: tokens are journalled in the log, by batches, before they are signed;
 //! * [`ClockTrust`] says whether the clock may be relied on: against steps, and against NTP servers under a quorum;
 //! * [`ExternalTsas`] asks other authorities;
-//! * [`Sealer`] seals a document with the archive's name (CMS).
+//! * [`Sealer`] seals a document with the archive's name (CMS); [`SealOffice`] announces it first ([`Intents`]).
 //!
 //! Both refuse to sign when the clock goes backward or their certificate is out of its validity: a token that says the
 //! wrong time is worse than none.
@@ -17,7 +17,9 @@ mod files;
 mod generations;
 mod guard;
 mod hsm;
+mod intent;
 mod keyring;
+mod office;
 mod seal;
 mod service;
 mod trust;
@@ -27,7 +29,9 @@ pub use external::{ExternalError, ExternalToken, ExternalTsas};
 pub use files::KeyFileError;
 pub use generations::{Generation, KeyState, KeyUse, Revocation, RevocationReason};
 pub use hsm::HsmError;
+pub use intent::Intents;
 pub use keyring::{Change, KeyEntry, Keyring, KeyringError, NewKey, Staged, names};
+pub use office::{SealForm, SealOffice};
 pub use seal::Sealer;
 pub use service::{Answer, TimestampService};
 pub use trust::{ClockOptions, ClockState, ClockTrust, watch_clock};

@@ -50,4 +50,24 @@ impl Sealer {
         let at = self.guard.now(clock, signer.certificate())?;
         Ok(signer.sign(&oid::DATA, content, Some(at), Certificates::Included)?)
     }
+
+    /// The time it is, as a seal made now says it.
+    pub(super) fn now(&self, clock: &dyn Clock) -> Result<OffsetDateTime, TimestampError> {
+        self.guard.now(clock, self.signer().certificate())
+    }
+
+    /// A DER CMS SignedData beside `content`: the same without it. `signing_time`: none where the format has another place
+    /// for it (PAdES, ETSI EN 319 142-1 § 6.3).
+    pub(super) fn seal_beside(
+        &self,
+        content: &[u8],
+        signing_time: Option<OffsetDateTime>,
+    ) -> Result<Vec<u8>, TimestampError> {
+        Ok(self.signer().sign_detached(&oid::DATA, content, signing_time, Certificates::Included)?)
+    }
+
+    /// [`Sealer::seal`] at a time that [`Sealer::now`] gave, however long ago.
+    pub(super) fn seal_then(&self, content: &[u8], at: OffsetDateTime) -> Result<Vec<u8>, TimestampError> {
+        Ok(self.signer().sign(&oid::DATA, content, Some(at), Certificates::Included)?)
+    }
 }

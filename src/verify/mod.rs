@@ -4,10 +4,12 @@
 //! Each check is named and reported, whether or not another one failed, so that a refusal says what is wrong. The time
 //! that counts for certificates is the timestamp's, so that a receipt stays checkable after they expire.
 
+mod evidence;
 mod keys;
 mod payload;
 mod trust;
 
+pub use evidence::{EvidenceRefusal, evidence};
 pub use keys::TrustedKey;
 pub use payload::{Measure, measure};
 pub use trust::{Trust, TrustError};

@@ -12,6 +12,7 @@ use crate::package::{Location, Received, Transfer, TransferDocuments, UnitLine, 
 use crate::sequencer::{Submission, SubmitError};
 use crate::spec::seda::manifest::Manifest;
 use crate::store::{SealedPayload, StoreError};
+use crate::timestamp::SealForm;
 use crate::transfer::event::{Outcome, Report};
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -32,7 +33,7 @@ pub(super) async fn conclude(app: &App, operation: &Operation, conclusion: &Conc
     let now = app.clock.now();
     let date = format_record_time(now);
     let outcome = if job.test { "Test " } else { "" }.to_owned() + conclusion.report.outcome.name();
-    let documents = documents(app, operation, conclusion, &outcome, &date)?;
+    let documents = documents(app, operation, conclusion, &outcome, &date).await?;
     let transfer = transfer(operation, conclusion, outcome, documents.roles);
     let head = operation.head();
     let message = head.and_then(|head| head.identifier.as_deref());
@@ -136,7 +137,7 @@ impl Documents {
     }
 }
 
-fn documents(
+async fn documents(
     app: &App,
     operation: &Operation,
     conclusion: &Conclusion<'_>,
@@ -171,7 +172,8 @@ fn documents(
         accepted,
     })
     .into_bytes();
-    let seal = app.keys.seal.seal_now(&reply, &*app.clock).map_err(|e| Problem::internal(&e))?;
+    let sealed = app.seals.seal("seda-reply", Bytes::from(reply.clone()), SealForm::Around).await;
+    let seal = sealed.map_err(|e| Problem::internal(&e))?;
     documents.roles.reply = documents.add("reponse.xml", XML, reply);
     documents.roles.seal = documents.add("reponse.p7s", "application/pkcs7-mime", seal);
     Ok(documents)

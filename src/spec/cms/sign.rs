@@ -98,6 +98,30 @@ impl CmsSigner {
         signing_time: Option<OffsetDateTime>,
         certificates: Certificates,
     ) -> Result<Vec<u8>, CmsError> {
+        let octets = asn1::encode(tag::OCTET_STRING, &[content]);
+        self.make(content_type, content, signing_time, certificates, &asn1::encode(tag::context(0), &[&octets]))
+    }
+
+    /// [`CmsSigner::sign`] beside the content, which is left out (RFC 5652 § 5.2: `eContent` absent).
+    pub fn sign_detached(
+        &self,
+        content_type: &ObjectIdentifier,
+        content: &[u8],
+        signing_time: Option<OffsetDateTime>,
+        certificates: Certificates,
+    ) -> Result<Vec<u8>, CmsError> {
+        self.make(content_type, content, signing_time, certificates, &[])
+    }
+
+    /// `enclosed`: the encoded `eContent`, or nothing.
+    fn make(
+        &self,
+        content_type: &ObjectIdentifier,
+        content: &[u8],
+        signing_time: Option<OffsetDateTime>,
+        certificates: Certificates,
+        enclosed: &[u8],
+    ) -> Result<Vec<u8>, CmsError> {
         let digest = Digest::Sha256.of(content);
         let mut attributes = vec![
             attribute(&oid::CONTENT_TYPE, &asn1::oid(content_type)),
@@ -119,11 +143,10 @@ impl CmsSigner {
         ]);
         // RFC 5652 § 5.1: version 3 as soon as the content is not plain data.
         let version = if *content_type == oid::DATA { 1 } else { 3 };
-        let octets = asn1::encode(tag::OCTET_STRING, &[content]);
         let signed_data = asn1::sequence(&[
             &asn1::unsigned(&[version]),
             &asn1::encode(tag::SET, &[&sha256]),
-            &asn1::sequence(&[&asn1::oid(content_type), &asn1::encode(tag::context(0), &[&octets])]),
+            &asn1::sequence(&[&asn1::oid(content_type), enclosed]),
             match certificates {
                 Certificates::Included => &self.certificates,
                 Certificates::Omitted => &[],

@@ -4,7 +4,8 @@
 //! Tokens asked for by others are announced in the log (`timestamps` records). A checkpoint's own signatures cannot be: the
 //! record would need a checkpoint, which would need a record. So their intent is a line in `signatures/<day>.jsonl`, synced
 //! before the first of the three signatures: time, size and root of the log, certificates. Signed checkpoints that lost the
-//! race for the head, which the bucket never shows, are there too.
+//! race for the head, which the bucket never shows, are there too. So are the documents that the archive seals (replies to
+//! transfers, reports, attestations), by their SHA-256.
 
 use crate::clock::format_record_time;
 use crate::spec::tlog::checkpoint::Checkpoint;
@@ -21,7 +22,7 @@ const FOLDER: &str = "signatures";
 
 /// The journal of one node.
 #[derive(Debug)]
-pub(super) struct Intents {
+pub struct Intents {
     folder: PathBuf,
     /// Of the day.
     open: Mutex<Option<(Date, File)>>,
@@ -37,13 +38,22 @@ struct Line<'a> {
     seal: &'a str,
 }
 
+#[derive(Serialize)]
+struct DocumentLine<'a> {
+    time: String,
+    document: &'a str,
+    sha256: String,
+    seal: &'a str,
+}
+
 impl Intents {
-    pub(super) fn new(state: &Path) -> Self {
+    /// In the folder `signatures` of a state folder.
+    pub fn new(state: &Path) -> Self {
         Self { folder: state.join(FOLDER), open: Mutex::new(None) }
     }
 
     /// Writes that a checkpoint is about to be signed, stamped and sealed by these keys; durable when it returns.
-    pub(super) fn announce(&self, checkpoint: &Checkpoint, at: OffsetDateTime, keys: [&str; 3]) -> std::io::Result<()> {
+    pub fn announce(&self, checkpoint: &Checkpoint, at: OffsetDateTime, keys: [&str; 3]) -> std::io::Result<()> {
         let [log, tsa, seal] = keys;
         let line = Line {
             time: format_record_time(at),
@@ -53,6 +63,22 @@ impl Intents {
             tsa,
             seal,
         };
+        self.append(&line, at)
+    }
+
+    /// Writes that a document of this kind is about to be sealed by this key; durable when it returns.
+    pub fn announce_document(
+        &self,
+        kind: &str,
+        sha256: &[u8; 32],
+        at: OffsetDateTime,
+        seal: &str,
+    ) -> std::io::Result<()> {
+        let line = DocumentLine { time: format_record_time(at), document: kind, sha256: hex::encode(sha256), seal };
+        self.append(&line, at)
+    }
+
+    fn append(&self, line: &impl Serialize, at: OffsetDateTime) -> std::io::Result<()> {
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,6 +126,9 @@ mod tests {
         assert_eq!((lines("2026-11-24.jsonl"), lines("2026-11-25.jsonl")), (2, 2));
         let line = std::fs::read_to_string(state.path().join("signatures/2026-11-25.jsonl")).unwrap();
         assert!(line.starts_with("{\"time\":\"2026-11-25T00:00:00.000Z\",\"size\":3,\"root\":\"0707"), "{line}");
+        Intents::new(state.path()).announce_document("report", &[9; 32], datetime!(2026-11-26 1:00 UTC), "s").unwrap();
+        let line = std::fs::read_to_string(state.path().join("signatures/2026-11-26.jsonl")).unwrap();
+        assert!(line.contains("\"document\":\"report\",\"sha256\":\"0909"), "{line}");
         // What cannot be announced is not signed.
         let file = state.path().join("file");
         std::fs::write(&file, "").unwrap();
