@@ -24,7 +24,7 @@
 //! 8. [`receipt`] puts together what the depositor keeps; [`verify`] checks it with no network.
 //! 9. [`views`] feed [`catalog`] and [`search`] from the log; both can be deleted at any time.
 //! 10. [`dissemination`] puts archives together as packages, for readers and for other archives.
-//! 11. [`audit`] re-reads everything and says what it found.
+//! 11. [`audit`] re-reads everything and says what it found; [`report`] does so for one archive or a set, and seals it.
 //!
 //! [`daemon`] wires the rooms together, [`cli`] is one file per command, and [`spec`] holds the formats of others
 //! (C2SP, RFC 3161, RFC 4998, RFC 5652, RFC 8785) without a type of ours in them.
@@ -43,6 +43,7 @@ pub mod evidence;
 pub mod package;
 pub mod producer;
 pub mod receipt;
+pub mod report;
 pub mod search;
 pub mod sequencer;
 pub mod spec;

@@ -33,6 +33,7 @@ const ROOMS: &[&str] = &[
     "witness",
     "receipt",
     "verify",
+    "report",
     "views",
     "catalog",
     "search",

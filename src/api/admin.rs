@@ -295,7 +295,8 @@ pub(super) async fn committed_and_followed(app: &Services, record: Vec<u8>) -> R
     Ok(committed.index)
 }
 
-async fn read<T: DeserializeOwned>(app: &Services, body: Body) -> Result<T, Problem> {
+/// A small JSON body.
+pub(super) async fn read<T: DeserializeOwned>(app: &Services, body: Body) -> Result<T, Problem> {
     let idle_max = Duration::from_millis(app.limits.body_idle_ms_max);
     let bytes =
         Incoming::new(body, REQUEST_BYTES_MAX, idle_max).whole().await.map_err(crate::admission::Refusal::from)?;

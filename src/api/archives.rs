@@ -113,7 +113,7 @@ pub(super) async fn find(
     RawQuery(raw): RawQuery,
 ) -> Result<axum::Json<ArchivePage>, Problem> {
     caller.require(&[Scope::Read, Scope::Audit])?;
-    let query = parse(raw.as_deref().unwrap_or_default(), &caller)?;
+    let query = parse_query(raw.as_deref().unwrap_or_default(), &caller)?;
     let searching = app.clone();
     // The index reads the disk.
     let page = tokio::task::spawn_blocking(move || searching.search.find(&query))
@@ -124,7 +124,8 @@ pub(super) async fn find(
     Ok(axum::Json(ArchivePage { archives, next: page.next }))
 }
 
-fn parse(raw: &str, caller: &Caller) -> Result<Query, Problem> {
+/// A search as a query string.
+pub(super) fn parse_query(raw: &str, caller: &Caller) -> Result<Query, Problem> {
     let audience =
         if caller.has(Scope::Audit) { Audience::AllAgencies } else { Audience::Agency(caller.agency.clone()) };
     let mut query = Query { order: Order::NewestFirst, limit: 50, ..Query::new(audience) };

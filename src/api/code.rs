@@ -152,6 +152,8 @@ codes! {
     StoreUnavailable = "store-unavailable", 503, "Stockage indisponible", "Storage unavailable";
     /// The log cannot be extended.
     LogStopped = "log-stopped", 503, "Journal arrêté", "Log stopped";
+    /// The seal cannot be made: its key or the clock.
+    SealUnavailable = "seal-unavailable", 503, "Cachet indisponible", "Seal unavailable";
     /// The deposit may or may not be archived: the same idempotency key tells.
     OutcomeUnknown = "outcome-unknown", 503, "Issue incertaine", "Outcome unknown";
     /// What was read is not what was written.

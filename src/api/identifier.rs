@@ -39,7 +39,8 @@ impl FromRequestParts<App> for Identified {
 }
 
 impl Identified {
-    fn parse(app: &Services, text: &str) -> Result<Self, Problem> {
+    /// An identifier as people write it.
+    pub(super) fn parse(app: &Services, text: &str) -> Result<Self, Problem> {
         let (id, extension) = match text.split_once('.') {
             Some((id, extension)) => (id, Some(extension.to_owned())),
             None => (text, None),

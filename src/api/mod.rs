@@ -9,6 +9,8 @@
 //! | `GET /v1/receipts/{id}[.tlog-proof\|.tsr\|.p7s\|.zip]` | the receipt, in its forms | deposit, read |
 //! | `GET /v1/archives/{id}`, `…/payloads/{n}` | the record; the documents, with ranges | read |
 //! | `GET /v1/archives/{id}/evidence.ers` | the evidence record (RFC 4998) | read |
+//! | `GET /v1/archives/{id}/report`, `POST /v1/reports` | every check made again, sealed: JSON or PDF | read |
+//! | `GET /v1/archives/{id}/attestation.pdf` | the attestation d'archivage | deposit, read |
 //! | `POST /v1/evidence/renewals` | a pass over the evidence | admin |
 //! | `GET /v1/archives?…` | look-up | read |
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
@@ -55,6 +57,7 @@ mod receipts;
 mod receive;
 mod referentials;
 mod refusals;
+mod reports;
 mod revalidations;
 mod services;
 mod signatures;
@@ -84,10 +87,23 @@ use tokio::time::{Instant, timeout};
 
 const DEPOSITS: &str = "/v1/deposits";
 const TRANSFERS: &str = "/v1/transfers";
+const REPORT: &str = "/v1/archives/{id}/report";
+const REPORTS: &str = "/v1/reports";
+const ATTESTATION: &str = "/v1/archives/{id}/attestation.pdf";
 
-/// Routes with limits of their own, step by step: what they receive may take hours to send.
-const STREAMED: &[&str] =
-    &[DEPOSITS, TRANSFERS, asalae::MESSAGES, asalae::CHUNKS, maarch::TRANSFERS, maarch::TRANSFERS_TOO, helios::IMPORT];
+/// Routes with limits of their own, step by step: what they receive may take hours to send; a report reads documents again,
+/// as many as [`crate::report::DOCUMENTS_BYTES_MAX`] lets it.
+const STREAMED: &[&str] = &[
+    DEPOSITS,
+    TRANSFERS,
+    asalae::MESSAGES,
+    asalae::CHUNKS,
+    maarch::TRANSFERS,
+    maarch::TRANSFERS_TOO,
+    helios::IMPORT,
+    REPORT,
+    REPORTS,
+];
 
 /// Every route of the daemon.
 pub fn router(app: App) -> Router {
@@ -101,6 +117,9 @@ pub fn router(app: App) -> Router {
         .route("/v1/archives", get(archives::find))
         .route("/v1/archives/{id}", get(archives::fetch))
         .route("/v1/archives/{id}/evidence.ers", get(ers::fetch))
+        .route(REPORT, get(reports::fetch))
+        .route(REPORTS, post(reports::create))
+        .route(ATTESTATION, get(reports::attest))
         .route("/v1/evidence/renewals", post(ers::renew))
         .route("/v1/archives/{id}/payloads/{n}", get(payloads::fetch))
         .route("/v1/archives/{id}/validations", post(revalidations::validate))

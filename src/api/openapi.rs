@@ -160,7 +160,8 @@ impl Modify for Credentials {
     paths(
         super::deposits::create, super::deposits::state, super::receipts::fetch,
         super::transfers::create, super::transfers::state, super::transfers::document, super::transfers::cancel,
-        super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew, super::payloads::fetch,
+        super::archives::find, super::archives::fetch, super::ers::fetch, super::ers::renew,
+        super::reports::fetch, super::reports::create, super::reports::attest, super::payloads::fetch,
         super::admin::register, super::admin::agencies, super::admin::issue, super::admin::tokens, super::admin::revoke,
         super::deliveries::request_dip, super::deliveries::dips, super::deliveries::request_transfer, super::deliveries::transfers,
         super::deliveries::state, super::deliveries::package, super::deliveries::question, super::deliveries::answer,

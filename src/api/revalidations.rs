@@ -75,7 +75,30 @@ pub(super) async fn validate(
     caller.require(&[Scope::Read, Scope::Audit])?;
     let at = instant(when.at.as_deref())?.unwrap_or_else(|| app.clock.now());
     let found = id.read(&app, &caller).await?;
-    let Some(deposit) = found.record.deposit() else { return Err(Problem::not_found()) };
+    if found.record.deposit().is_none() {
+        return Err(Problem::not_found());
+    }
+    let (existence, validated) = revalidate(&app, found.index, &found.record, at).await?;
+    let files = validated.iter().flat_map(signatures::Validated::verdicts).map(|(name, verdict)| RevalidatedFile {
+        name: name.to_owned(),
+        simple: report::simple(verdict),
+        verdict: report::json(verdict),
+    });
+    Ok(axum::Json(Revalidation {
+        archive: archives::ark_of(&app, found.index),
+        existed: existence.map(format_record_time),
+        files: files.collect(),
+    }))
+}
+
+/// What the signatures of a deposit are worth at a time, and since when its documents provably exist.
+pub(super) async fn revalidate(
+    app: &Services,
+    index: u64,
+    record: &package::Record,
+    at: OffsetDateTime,
+) -> Result<(Option<OffsetDateTime>, Option<signatures::Validated>), Problem> {
+    let Some(deposit) = record.deposit() else { return Ok((None, None)) };
     let total = deposit.payloads.iter().map(|payload| payload.size_bytes).fold(0, u64::saturating_add);
     if total > BYTES_MAX {
         let detail = "Plus de 128 Mio : validez les documents un à un, avec « archiland validate --receipt ».";
@@ -87,25 +110,16 @@ pub(super) async fn validate(
     let (mut files, mut material) = (Vec::new(), Material::default());
     for payload in &deposit.payloads {
         if !reports.contains(&payload.name) {
-            files.push((payload.name.clone(), content(&app, payload).await?));
+            files.push((payload.name.clone(), content(app, payload).await?));
         } else if reports.first() == Some(&payload.name) {
-            material = kept(&content(&app, payload).await?);
+            material = kept(&content(app, payload).await?);
         }
     }
-    let receipt = receipts::load(&app, found.index).await?;
+    let receipt = receipts::load(app, index).await?;
     let existence = receipt.timestamps.first().and_then(|response| stamped_at(response));
     let past = Past { existence, material };
-    let validated = signatures::validate(&app, app.signatures.current(), files, Some(past), at).await?;
-    let files = validated.iter().flat_map(signatures::Validated::verdicts).map(|(name, verdict)| RevalidatedFile {
-        name: name.to_owned(),
-        simple: report::simple(verdict),
-        verdict: report::json(verdict),
-    });
-    Ok(axum::Json(Revalidation {
-        archive: archives::ark_of(&app, found.index),
-        existed: existence.map(format_record_time),
-        files: files.collect(),
-    }))
+    let validated = signatures::validate(app, app.signatures.current(), files, Some(past), at).await?;
+    Ok((existence, validated))
 }
 
 async fn content(app: &Services, payload: &package::Payload) -> Result<Bytes, Problem> {

@@ -17,6 +17,7 @@ use crate::evidence::{EvidenceError, Renewed};
 use crate::package::Ark;
 use crate::search::SearchIndex;
 use crate::sequencer::{LogReader, Sequencer};
+use crate::spec::cms::Certificate;
 use crate::spec::tlog::note::{Cosigner, VerifierKey};
 use crate::store::Store;
 use crate::timestamp::{Keyring, SealOffice, TimestampService};
@@ -32,6 +33,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Packages made at the same time: each has a thread of its own.
 const PACKAGES_MAX: usize = 8;
+
+/// Reports made at the same time: each reads documents again.
+const REPORTS_MAX: usize = 2;
 
 /// The services, as handlers pass them around.
 pub type App = Arc<Services>;
@@ -86,6 +90,8 @@ pub struct Parts {
     pub keys: Arc<Keyring>,
     /// Where replies, reports and attestations are sealed.
     pub seals: SealOffice,
+    /// The authorities of the other time-stamping authorities that stamp for this archive.
+    pub stampers: Vec<Certificate>,
     /// Where transfers wait to be checked.
     pub spool: PathBuf,
     /// The antivirus that packages go through, where there is one.
@@ -126,6 +132,8 @@ pub struct Services {
     pub(super) registry: Registry,
     /// Packages on their way out.
     pub(super) packages: Arc<Semaphore>,
+    /// Reports being made.
+    pub(super) reports: Arc<Semaphore>,
     pub(super) operations: Operations,
     pub(super) sessions: Sessions,
     pub(super) helios: Desk,
@@ -166,6 +174,7 @@ impl Services {
             refusals,
             registry: Registry::default(),
             packages: Arc::new(Semaphore::new(PACKAGES_MAX)),
+            reports: Arc::new(Semaphore::new(REPORTS_MAX)),
             operations,
             sessions: Sessions::default(),
             helios: Desk::default(),

@@ -145,7 +145,8 @@ impl Client {
         bail!("{} ne répond pas", self.base)
     }
 
-    async fn once(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+    /// Sends a request once.
+    pub(crate) async fn once(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         accepted(request.send().await.map_err(|e| self.unreachable(e))?).await
     }
 

@@ -13,6 +13,7 @@
 
 mod agency;
 mod archive;
+mod attestation;
 mod audit;
 mod bench;
 mod check;
@@ -28,6 +29,7 @@ mod man;
 mod place;
 mod rebuild;
 mod receipt;
+mod report;
 mod samples;
 mod seda;
 mod serve;
@@ -87,6 +89,8 @@ enum Command {
     Verify(verify::Args),
     Timestamp(timestamp::Args),
     Evidence(evidence::Args),
+    Report(report::Args),
+    Attestation(attestation::Args),
     Witness(witness::Args),
     Validate(validate::Args),
     Audit(audit::Args),
@@ -170,6 +174,8 @@ impl Command {
             Self::Verify(args) => args.run(),
             Self::Timestamp(args) => args.run(),
             Self::Evidence(args) => args.run(),
+            Self::Report(args) => args.run(),
+            Self::Attestation(args) => args.run(),
             Self::Witness(args) => args.run(),
             Self::Validate(args) => args.run(),
             Self::Audit(args) => args.run(),

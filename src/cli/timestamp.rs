@@ -191,12 +191,17 @@ pub(super) fn digest_of(file: &Path, digest: Digest) -> anyhow::Result<Vec<u8>> 
 }
 
 pub(super) fn read_small(file: &Path) -> anyhow::Result<Vec<u8>> {
+    read_up_to(file, SMALL_BYTES_MAX)
+}
+
+/// A file no longer than this, whole.
+pub(super) fn read_up_to(file: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
     let unreadable = |e: String| Unusable(format!("{} : illisible ({e})", file.display()));
     let mut bytes = Vec::new();
     let source = std::fs::File::open(file).map_err(|e| unreadable(e.to_string()))?;
-    source.take(SMALL_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|e| unreadable(e.to_string()))?;
-    if bytes.len() as u64 > SMALL_BYTES_MAX {
-        return Err(unreadable("plus d'un mégaoctet".to_owned()).into());
+    source.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|e| unreadable(e.to_string()))?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(unreadable(format!("plus de {bytes_max} octets")).into());
     }
     Ok(bytes)
 }

@@ -166,6 +166,7 @@ impl Node {
             search: views.search,
             views: progress,
             older_keys_since,
+            stampers: ExternalTsas::authorities(&config.timestamp.external.tsa)?,
             seals: SealOffice::new(keyring.clone(), clock.clone(), intents),
             clock,
             keys: keyring.clone(),

@@ -35,8 +35,8 @@ pub fn evidence_key(size: u64) -> String {
     format!("{ROOT}/{}{SUFFIX}", crate::spec::tlog::tile::group_path(size))
 }
 
-const ROOT: &str = "log/evidence";
-const SUFFIX: &str = ".json";
+pub(crate) const ROOT: &str = "log/evidence";
+pub(crate) const SUFFIX: &str = ".json";
 
 /// Why evidence is not made, found or renewed.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use super::TimestampError;
 use crate::clock::SharedClock;
 use crate::config::ExternalTsaConfig;
 use crate::spec::cms::algorithm::Digest;
-use crate::spec::cms::{Anchors, CertificateError};
+use crate::spec::cms::{Anchors, Certificate, CertificateError};
 use crate::spec::tsp::{Request, verify_response};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::path::PathBuf;
@@ -82,6 +82,12 @@ pub struct ExternalToken {
     pub url: String,
 }
 
+fn anchors_of(tsa: &ExternalTsaConfig) -> Result<Anchors, ExternalError> {
+    let unusable = |detail: String| ExternalError::Anchors { path: tsa.anchors.clone(), detail };
+    let pem = std::fs::read(&tsa.anchors).map_err(|error| unusable(error.to_string()))?;
+    Anchors::from_pem(&pem).map_err(|error: CertificateError| unusable(error.to_string()))
+}
+
 impl ExternalTsas {
     /// The authorities of a configuration; anchors are read now.
     pub fn load(tsas: &[ExternalTsaConfig], clock: SharedClock) -> Result<Self, ExternalError> {
@@ -93,17 +99,20 @@ impl ExternalTsas {
             .build()
             .map_err(|error| ExternalError::Http(error.to_string()))?;
         let tsas = tsas.iter().map(|tsa| {
-            let unusable = |detail: String| ExternalError::Anchors { path: tsa.anchors.clone(), detail };
-            let pem = std::fs::read(&tsa.anchors).map_err(|error| unusable(error.to_string()))?;
-            let anchors = Anchors::from_pem(&pem).map_err(|error: CertificateError| unusable(error.to_string()))?;
             Ok(ExternalTsa {
                 url: tsa.url.clone(),
-                anchors,
+                anchors: anchors_of(tsa)?,
                 timeout: Duration::from_millis(tsa.timeout_ms_max),
                 breaker: Mutex::default(),
             })
         });
         Ok(Self { tsas: tsas.collect::<Result<_, ExternalError>>()?, http, clock })
+    }
+
+    /// The authorities that the tokens of a configuration lead to.
+    pub fn authorities(tsas: &[ExternalTsaConfig]) -> Result<Vec<Certificate>, ExternalError> {
+        let anchors = tsas.iter().map(anchors_of).collect::<Result<Vec<_>, _>>()?;
+        Ok(anchors.iter().flat_map(Anchors::certificates).cloned().collect())
     }
 
     /// A token over the SHA-256 of `message`, from the first authority that gives a good one.

@@ -7,11 +7,13 @@
 mod evidence;
 mod keys;
 mod payload;
+mod sealed;
 mod trust;
 
 pub use evidence::{EvidenceRefusal, evidence};
 pub use keys::TrustedKey;
 pub use payload::{Measure, measure};
+pub use sealed::seal_beside;
 pub use trust::{Trust, TrustError};
 
 use crate::clock::parse_record_time;

@@ -110,4 +110,32 @@ impl Archive {
             seal: committed.evidence.seal.clone(),
         }
     }
+
+    /// Adds records of no consequence, a few thousand at a time.
+    ///
+    /// # Panics
+    ///
+    /// When the log refuses one.
+    pub async fn fill(&self, count: u64) {
+        let numbers: Vec<u64> = (0..count).collect();
+        for some in numbers.chunks(4_096) {
+            let submitted = some.iter().map(|number| {
+                let record = Record {
+                    v: 1,
+                    time: format_record_time(SystemClock.now()),
+                    agency: "200040475".to_owned(),
+                    actor: "token:essai".to_owned(),
+                    id: uuid::Uuid::from_u128(u128::from(*number)),
+                    references: vec![],
+                    salt: fresh_salt().unwrap(),
+                    body: Body::Refusal { code: "essai".to_owned(), detail: number.to_string() },
+                };
+                let record = Bytes::from(record.to_canonical().unwrap());
+                self.sequencer.submit(Submission { record, idempotency: None })
+            });
+            for placed in futures::future::join_all(submitted).await {
+                placed.unwrap();
+            }
+        }
+    }
 }

@@ -253,6 +253,11 @@ impl Anchors {
     pub fn certificates(&self) -> &[Certificate] {
         &self.0
     }
+
+    /// Relies on these too.
+    pub fn extend(&mut self, more: &[Certificate]) {
+        self.0.extend_from_slice(more);
+    }
 }
 
 /// The `signature` field of a TBSCertificate.

@@ -36,10 +36,10 @@ pub(super) fn srgb() -> Vec<u8> {
     let mut tags = vec![
         (*b"desc", text("sRGB")),
         (*b"cprt", text("CC0")),
-        (*b"wtpt", numbers(b"XYZ ", &D50)),
-        (*b"chad", numbers(b"sf32", &ADAPTATION)),
+        (*b"wtpt", numbers(*b"XYZ ", &D50)),
+        (*b"chad", numbers(*b"sf32", &ADAPTATION)),
     ];
-    tags.extend([*b"rXYZ", *b"gXYZ", *b"bXYZ"].into_iter().zip(PRIMARIES.map(|primary| numbers(b"XYZ ", &primary))));
+    tags.extend([*b"rXYZ", *b"gXYZ", *b"bXYZ"].into_iter().zip(PRIMARIES.map(|primary| numbers(*b"XYZ ", &primary))));
     let mut curve = b"para\0\0\0\0\0\x03\0\0".to_vec();
     curve.extend(CURVE.iter().flat_map(|number| number.to_be_bytes()));
 
@@ -83,8 +83,8 @@ fn size(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-fn numbers(kind: &[u8; 4], numbers: &[u32]) -> Vec<u8> {
-    let mut tag = [*kind, [0; 4]].concat();
+fn numbers(kind: [u8; 4], numbers: &[u32]) -> Vec<u8> {
+    let mut tag = [kind, [0; 4]].concat();
     tag.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
     tag
 }
