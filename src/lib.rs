@@ -24,6 +24,7 @@
 //! 8. [`receipt`] puts together what the depositor keeps; [`verify`] checks it with no network.
 //! 9. [`views`] feed [`catalog`] and [`search`] from the log; both can be deleted at any time.
 //! 10. [`dissemination`] puts archives together as packages, for readers and for other archives.
+//!     [`elimination`] says which may be destroyed: nothing is without an expired rule, a visa and a record.
 //! 11. [`audit`] re-reads everything and says what it found; [`report`] does so for one archive or a set, and seals it.
 //!
 //! [`daemon`] wires the rooms together, [`cli`] is one file per command, and [`spec`] holds the formats of others
@@ -39,6 +40,7 @@ pub mod config;
 pub mod daemon;
 pub mod digest;
 pub mod dissemination;
+pub mod elimination;
 pub mod evidence;
 pub mod package;
 pub mod producer;

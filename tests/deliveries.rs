@@ -4,19 +4,21 @@
 
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/seda_valid.rs"]
+mod seda_valid;
 #[path = "support/sip.rs"]
 mod sip;
 
-use archiland::spec::seda::{Mode, Version, validate, xml::Limits};
+use archiland::spec::seda::{Mode, Version};
 use archiland::transfer::check::{Options, check};
 use archiland::transfer::event::Outcome;
 use node::{Archive, Kind, percent, problem};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response, StatusCode};
+use seda_valid::valid;
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Two archives, one of them of two documents, one of which is large enough for an object of its own.
 async fn deposited(archive: &Archive, token: &str) -> Vec<String> {
@@ -57,31 +59,6 @@ fn member(file: &Path, name: &str) -> Vec<u8> {
     let mut content = Vec::new();
     zip.by_name(name).unwrap().read_to_end(&mut content).unwrap();
     content
-}
-
-/// By our validator, and by the official schema where it and xmllint are at hand.
-fn valid(manifest: &[u8], version: Version) {
-    let checked = validate(manifest, &Limits::default()).unwrap();
-    assert!(checked.findings.kept.is_empty(), "{:?}", checked.findings.kept);
-    let found =
-        ["../shared/data/seda-xsd", "../../shared/data/seda-xsd"].iter().map(PathBuf::from).find(|p| p.is_dir());
-    let Some(schemas) = found else {
-        eprintln!("skipped: needs ../shared/data/seda-xsd");
-        return;
-    };
-    let number = version.number();
-    let schema = schemas.join(format!("seda-{number}/seda-{number}-main.xsd"));
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), manifest).unwrap();
-    let mut xmllint = Command::new("xmllint");
-    xmllint.args(["--nonet", "--noout", "--schema"]).arg(&schema).arg(file.path());
-    match xmllint.env("XML_CATALOG_FILES", schemas.join("catalog.xml")).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "CI needs xmllint (libxml2-utils): {error}");
-            eprintln!("skipped: xmllint: {error}");
-        }
-    }
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ const ROOMS: &[&str] = &[
     "producer",
     "store",
     "dissemination",
+    "elimination",
     "sequencer",
     "timestamp",
     "evidence",

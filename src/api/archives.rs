@@ -5,8 +5,9 @@ use super::identifier::Identified;
 use super::problem::Problem;
 use super::services::App;
 use crate::admission::parse_date;
+use crate::catalog::Standing;
 use crate::clock::format_record_time;
-use crate::package::Scope;
+use crate::package::{AppliedRule, Scope};
 use crate::search::{Audience, Hit, Order, PAGE_HITS_MAX, Query};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +25,26 @@ pub(super) struct ArchiveDocument<'a> {
     /// The record (canonical JSON, RFC 8785).
     #[schema(value_type = Object)]
     record: &'a RawValue,
+    /// What became of it since, when anything did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<SinceDocument>,
+}
+
+/// What became of an archive since its deposit. Its record does not change.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct SinceDocument {
+    /// Its title, when it changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// The rules that apply to it, when they changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    rules: Option<Vec<AppliedRule>>,
+    /// The records that changed it, the oldest first.
+    changes: Vec<String>,
+    /// The record of its elimination: its documents are no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eliminated: Option<String>,
 }
 
 /// The record of an archive.
@@ -45,7 +66,14 @@ pub(super) async fn fetch(State(app): State<App>, caller: Caller, id: Identified
         return Err(Problem::not_found());
     }
     let record = serde_json::from_slice(&found.bytes).map_err(|e| Problem::internal(&e))?;
-    let document = ArchiveDocument { archive: app.ark(found.index).to_string(), index: found.index, record };
+    let standing = super::deliveries::load::standing(&app, found.index).await?;
+    let since = (standing != Standing::default()).then(|| SinceDocument {
+        title: standing.title,
+        rules: standing.rules,
+        changes: standing.changes.iter().map(|index| ark_of(&app, *index)).collect(),
+        eliminated: standing.eliminated.map(|index| ark_of(&app, index)),
+    });
+    let document = ArchiveDocument { archive: ark_of(&app, found.index), index: found.index, record, since };
     Ok(axum::Json(document).into_response())
 }
 

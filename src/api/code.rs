@@ -110,6 +110,12 @@ codes! {
     SignatureInvalid = "signature-invalid", 422, "Signature absente ou non valide", "Signature missing or invalid";
     /// Archives that may not be given yet.
     NotCommunicable = "not-communicable", 403, "Non communicable", "Not communicable";
+    /// The archives were eliminated: their documents are no more.
+    Eliminated = "eliminated", 410, "Archive éliminée", "Archive eliminated";
+    /// Archives that may not be eliminated, or not yet.
+    NotDue = "not-due", 409, "Élimination impossible", "Not to be eliminated";
+    /// The control authority has not given its visa.
+    VisaMissing = "visa-missing", 409, "Visa absent", "Visa missing";
     /// A file of reference data is wrong.
     ReferentialInvalid = "referential-invalid", 422, "Référentiel refusé", "Reference data refused";
     /// Reference data were changed at the same moment elsewhere.

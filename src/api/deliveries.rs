@@ -1,24 +1,23 @@
 //! `/v1/deliveries` and `/v1/restitutions`: archives asked for as a SEDA package, to be read or to be archived elsewhere.
 //! Each request, each answer of the control authority and each package given is a record.
 
-mod load;
+pub(super) mod load;
 mod stream;
 
 use super::admin::{committed_and_followed, record_with};
 use super::auth::Caller;
-use super::body::Incoming;
 use super::code::Code;
 use super::identifier::Identified;
 use super::problem::Problem;
+use super::requests::{self, AuthorizationRequest, Question, VERSION, is_xml, json, parse, second, whole, written};
 use super::services::{App, Services};
 use crate::catalog::Delivery;
 use crate::clock::format_record_time;
 use crate::digest::sha256;
 use crate::dissemination::{Archived, Head, Purpose, manifest, plan, rights};
-use crate::package::{Body as RecordBody, Delivered, DeliveryAuthorization, DeliveryRequested, Payload, Scope};
-use crate::spec::seda::write::{Kind, Outgoing, Party, write};
-use crate::spec::seda::xml::Limits;
-use crate::spec::seda::{Request as Message, Version, request as read_message};
+use crate::package::{Body as RecordBody, Delivered, DeliveryRequested, Payload, Scope};
+use crate::spec::seda::write::{Kind, Outgoing, Party};
+use crate::spec::seda::{Request as Message, Version};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -26,14 +25,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use time::OffsetDateTime;
-
-/// The longest request, in bytes.
-const REQUEST_BYTES_MAX: u64 = 8 << 20;
-
-/// The version written when none is asked for.
-const VERSION: Version = Version::V2_2;
 
 /// The most requests listed.
 const LISTED_MAX: usize = 1_000;
@@ -98,16 +90,6 @@ pub(super) struct DeliveryDocument {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Deliveries {
     deliveries: Vec<DeliveryDocument>,
-}
-
-/// The control authority's answer.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AuthorizationRequest {
-    /// Whether it allows.
-    granted: bool,
-    /// Its answer's identifier.
-    identifier: String,
 }
 
 /// Asks for archives as a package to be read (DIP).
@@ -202,7 +184,7 @@ pub(super) async fn state(
 pub(super) async fn package(State(app): State<App>, caller: Caller, id: Identified) -> Result<Response, Problem> {
     let delivery = found(&app, &caller, &id)?;
     let Ok(slot) = app.packages.clone().try_acquire_owned() else { return Err(Problem::busy()) };
-    let archives = load::again(&app, &delivery.asked.payloads).await?;
+    let archives = load::present(load::again(&app, &delivery.asked.payloads).await?)?;
     let granted = delivery.authorization.as_ref().is_some_and(|(granted, _)| *granted);
     let purpose = Purpose::of_name(&delivery.asked.purpose).unwrap_or(Purpose::Dip);
     if purpose == Purpose::Dip && !granted {
@@ -218,7 +200,7 @@ pub(super) async fn package(State(app): State<App>, caller: Caller, id: Identifi
         identifier: message.clone(),
         date: second(now),
         request: delivery.asked.message.clone().unwrap_or_else(|| app.ark(delivery.index).to_string()),
-        archives: app.archive.origin.clone(),
+        archives: app.identifier.clone(),
         other: delivery.asked.receiver.clone().unwrap_or_else(|| delivery.asked.requester.clone()),
         agreement: delivery.asked.agreement.clone(),
         authorization: delivery.authorization.as_ref().map(|(_, identifier)| identifier.clone()),
@@ -261,8 +243,20 @@ pub(super) async fn package(State(app): State<App>, caller: Caller, id: Identifi
 )]
 pub(super) async fn question(State(app): State<App>, caller: Caller, id: Identified) -> Result<Response, Problem> {
     let delivery = found(&app, &caller, &id)?;
-    let asked = delivery.asked.payloads.iter().find(|payload| payload.name == QUESTION);
-    let bytes = app.read_payload(asked.ok_or_else(Problem::not_found)?).await?;
+    Ok(([(CONTENT_TYPE, "application/xml")], requests::question(&app, &delivery).await?).into_response())
+}
+
+/// The reply to a request for restitution that came as a message: `ArchiveRestitutionRequestReply`.
+#[utoipa::path(
+    get, path = "/v1/deliveries/{id}/reply", tag = "deliveries",
+    params(("id" = String, Path, description = "The request's identifier.")),
+    responses((status = 200, description = "The message.", body = String, content_type = "application/xml"), (status = "4XX", body = super::openapi::Problem, content_type = "application/problem+json", description = "Not found, or not allowed.")),
+    security(("token" = []), ("certificate" = [])),
+)]
+pub(super) async fn reply(State(app): State<App>, caller: Caller, id: Identified) -> Result<Response, Problem> {
+    let delivery = found(&app, &caller, &id)?;
+    let reply = delivery.asked.payloads.iter().find(|payload| payload.name == REPLY);
+    let bytes = app.read_payload(reply.ok_or_else(Problem::not_found)?).await?;
     Ok(([(CONTENT_TYPE, "application/xml")], bytes).into_response())
 }
 
@@ -282,33 +276,18 @@ pub(super) async fn answer(
     body: Body,
 ) -> Result<axum::Json<DeliveryDocument>, Problem> {
     caller.require(&[Scope::Admin])?;
-    let delivery = app.catalog.delivery(id.index).ok_or_else(Problem::not_found)?;
-    if delivery.asked.withheld == 0 || delivery.authorization.is_some() {
-        let detail = "Aucune autorisation n'est attendue pour cette demande.";
-        return Err(Problem::request("", detail, "No authorization is awaited for this request."));
-    }
-    let bytes = whole(&app, body).await?;
-    let (given, payloads) = if is_xml(&headers, &bytes) {
-        let message = parse(&bytes, "AuthorizationControlAuthorityRequestReply")?;
-        let code = message.reply_code.clone().unwrap_or_default();
-        let granted = code.eq_ignore_ascii_case("ok") || code == "000";
-        let kept = app.keep(&caller.agency, "reponse.xml", "application/xml", bytes).await?;
-        (AuthorizationRequest { granted, identifier: message.identifier }, vec![kept])
-    } else {
-        (json(&bytes)?, Vec::new())
-    };
-    super::admin::check_text("/identifier", &given.identifier, true)?;
-    let (granted, identifier) = (given.granted, given.identifier);
-    let answer = DeliveryAuthorization { request: delivery.index, granted, identifier, payloads };
+    let delivery = delivery(&app, id.index)?;
+    let answer = requests::answer(&app, &headers, &delivery, body).await?;
     let body = RecordBody::DeliveryAuthorization(Box::new(answer));
     let about = vec![app.ark(delivery.index).to_string()];
-    let record = record_with(&caller.agency, &caller.actor, about, body, app.clock.now())?;
+    let record = record_with(&delivery.agency, &caller.actor, about, body, app.clock.now())?;
     committed_and_followed(&app, record).await?;
     let delivery = app.catalog.delivery(id.index).ok_or_else(Problem::not_found)?;
     Ok(axum::Json(document(&app, delivery, Vec::new())))
 }
 
-const QUESTION: &str = "demande-autorisation.xml";
+/// The name of the payload that is the reply to a request for restitution.
+const REPLY: &str = "reponse.xml";
 
 async fn ask(
     app: &App,
@@ -326,14 +305,7 @@ async fn ask(
     } else {
         (json(&bytes)?, None)
     };
-    let version = asked.version.as_deref().map_or(Some(VERSION), Version::of_number).filter(|v| v.is_second());
-    let Some(version) = version else {
-        return Err(Problem::request(
-            "/version",
-            "Versions écrites : 2.1, 2.2, 2.3.",
-            "Versions written: 2.1, 2.2, 2.3.",
-        ));
-    };
+    let version = requests::version(asked.version.as_deref())?;
     for (pointer, text) in [
         ("/requester", &asked.requester),
         ("/receiver", &asked.receiver),
@@ -345,12 +317,14 @@ async fn ask(
         }
     }
     let archives = load::asked(app, caller, &asked.archives, asked.descendants.unwrap_or(true)).await?;
+    let archives = load::present(archives)?;
     if purpose == Purpose::Transfer && !caller.has(Scope::Admin) && archives.iter().any(|a| a.agency != caller.agency) {
         return Err(Problem::not_found());
     }
     let requester = asked.requester.clone().unwrap_or_else(|| caller.agency.clone());
     let kept = if purpose == Purpose::Dip { withheld(app, &archives, &requester) } else { Vec::new() };
-    let payloads = papers(app, caller, &archives, message.as_ref(), &kept, version, &asked, &requester).await?;
+    let payloads =
+        papers(app, caller, purpose, &archives, message.as_ref(), &kept, version, &asked, &requester).await?;
     let agreement = asked.agreement.or_else(|| (purpose == Purpose::Transfer).then(|| "RESTITUTION".to_owned()));
     let body = DeliveryRequested {
         purpose: purpose.name().into(),
@@ -379,6 +353,7 @@ async fn ask(
 async fn papers(
     app: &App,
     caller: &Caller,
+    purpose: Purpose,
     archives: &[Archived],
     message: Option<&(Message, Bytes)>,
     kept: &[rights::Withheld],
@@ -392,20 +367,31 @@ async fn papers(
     if let Some((_, bytes)) = message {
         payloads.push(app.keep(&caller.agency, "demande.xml", "application/xml", bytes.clone()).await?);
     }
-    if !kept.is_empty() {
-        let now = app.clock.now();
-        let question = Outgoing {
-            date: second(now),
-            identifier: format!("AUTORISATION-{}", uuid::Uuid::now_v7()),
-            reason: Some((asked.reason.clone().unwrap_or_else(|| "communication".into()), now.date().to_string())),
-            unit_identifiers: kept.iter().map(|withheld| withheld.archive.clone()).collect(),
-            archives: Party { identifier: app.archive.origin.clone() },
-            other: Party { identifier: "service-de-controle".into() },
-            comment: Some(format!("Demandeur : {requester}")),
+    if purpose == Purpose::Transfer
+        && let Some((message, _)) = message
+    {
+        let reply = Outgoing {
+            date: second(app.clock.now()),
+            identifier: format!("{}_Reply", message.identifier),
+            reply_code: Some("OK".into()),
+            request: message.identifier.clone(),
+            unit_identifiers: archives.iter().map(|archive| archive.ark.clone()).collect(),
+            archives: Party { identifier: app.identifier.clone() },
+            other: Party { identifier: requester.to_owned() },
             ..Outgoing::default()
         };
-        let text = write(Kind::AuthorizationControlAuthorityRequest, version, &question).unwrap_or_default();
-        payloads.push(app.keep(&caller.agency, QUESTION, "application/xml", text.into()).await?);
+        let text = written(Kind::ArchiveRestitutionRequestReply, version, &reply)?;
+        payloads.push(app.keep(&caller.agency, REPLY, "application/xml", text.into()).await?);
+    }
+    if !kept.is_empty() {
+        let question = Question {
+            agency: &caller.agency,
+            version,
+            reason: asked.reason.clone().unwrap_or_else(|| "communication".into()),
+            archives: kept.iter().map(|withheld| withheld.archive.clone()).collect(),
+            comment: Some(format!("Demandeur : {requester}")),
+        };
+        payloads.push(requests::ask_authority(app, question).await?);
     }
     Ok(payloads)
 }
@@ -431,8 +417,14 @@ fn not_communicable(kept: &[rights::Withheld]) -> Problem {
 /// The request, when the caller may know of it.
 fn found(app: &App, caller: &Caller, id: &Identified) -> Result<Delivery, Problem> {
     caller.require(&[Scope::Read, Scope::Audit])?;
-    let delivery = app.catalog.delivery(id.index).ok_or_else(Problem::not_found)?;
+    let delivery = delivery(app, id.index)?;
     if caller.sees(&delivery.agency) { Ok(delivery) } else { Err(Problem::not_found()) }
+}
+
+/// A request for archives, and not for their elimination.
+fn delivery(app: &Services, index: u64) -> Result<Delivery, Problem> {
+    let found = app.catalog.delivery(index).filter(|found| Purpose::of_name(&found.asked.purpose).is_some());
+    found.ok_or_else(Problem::not_found)
 }
 
 fn document(app: &Services, delivery: Delivery, reasons: Vec<String>) -> DeliveryDocument {
@@ -471,45 +463,4 @@ fn of_message(message: &Message, purpose: Purpose) -> DeliveryRequest {
         receiver: (purpose == Purpose::Transfer).then(|| message.other.clone()).flatten(),
         descendants: None,
     }
-}
-
-/// A message of the name expected, valid by the official schema.
-fn parse(bytes: &[u8], root: &str) -> Result<Message, Problem> {
-    let refused = |detail: String| {
-        Problem::request("", format!("Message refusé : {detail}."), format!("Message refused: {detail}."))
-    };
-    let limits = Limits { bytes_max: REQUEST_BYTES_MAX, ..Limits::default() };
-    let checked = crate::spec::seda::validate(bytes, &limits).map_err(|e| refused(e.to_string()))?;
-    if let Some(finding) = checked.findings.kept.first() {
-        return Err(refused(finding.to_string()));
-    }
-    let message = read_message(bytes, &limits).map_err(|e| refused(e.to_string()))?;
-    if message.message != root || message.version.is_none() {
-        return Err(refused(format!("« {root} » d'une version 2.x attendu")));
-    }
-    Ok(message)
-}
-
-fn is_xml(headers: &HeaderMap, bytes: &[u8]) -> bool {
-    let announced = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|v| v.contains("xml"));
-    announced || bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
-}
-
-fn json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|e| {
-        let what = crate::config::in_french(&e.to_string());
-        Problem::request("", format!("JSON refusé : {what}."), format!("JSON refused: {e}."))
-    })
-}
-
-async fn whole(app: &App, body: Body) -> Result<Bytes, Problem> {
-    let idle_max = Duration::from_millis(app.limits.body_idle_ms_max);
-    let read = Incoming::new(body, REQUEST_BYTES_MAX, idle_max).whole().await;
-    Ok(Bytes::from(read.map_err(crate::admission::Refusal::from)?))
-}
-
-/// `2026-11-24T03:00:00Z`.
-fn second(now: OffsetDateTime) -> String {
-    let text = format_record_time(now);
-    text.split('.').next().map_or_else(|| text.clone(), |head| format!("{head}Z"))
 }

@@ -15,6 +15,8 @@
 //! | `GET /v1/archives?…` | look-up | read |
 //! | `POST`, `GET /v1/agencies`; `POST`, `GET`, `DELETE /v1/tokens` | administration | admin |
 //! | `POST`, `GET /v1/deliveries/…`, `/v1/restitutions` | archives as a SEDA package, to read or to archive elsewhere | read |
+//! | `POST /v1/archives/{id}/modifications` | another title, other rules: a record, and a notification | archivist, admin |
+//! | `POST`, `GET /v1/eliminations/…` | elimination: asked for, allowed by the control authority, carried out | archivist, admin |
 //! | `POST`, `GET /v1/referentials/…` | reference data: agencies, rules, contracts, profiles | admin; audit reads |
 //! | `/restservices/…` | the same transfers, as as@lae's clients speak | deposit, read |
 //! | `/medona/…` | the same, as Maarch's clients speak | deposit, read |
@@ -38,6 +40,7 @@ mod body;
 mod code;
 mod deliveries;
 mod deposits;
+mod eliminations;
 mod ers;
 mod evidence;
 mod health;
@@ -46,6 +49,7 @@ mod identifier;
 mod log;
 mod maarch;
 mod metrics;
+mod modifications;
 mod openapi;
 mod own;
 mod payloads;
@@ -58,6 +62,7 @@ mod receive;
 mod referentials;
 mod refusals;
 mod reports;
+mod requests;
 mod revalidations;
 mod services;
 mod signatures;
@@ -122,6 +127,7 @@ pub fn router(app: App) -> Router {
         .route(ATTESTATION, get(reports::attest))
         .route("/v1/evidence/renewals", post(ers::renew))
         .route("/v1/archives/{id}/payloads/{n}", get(payloads::fetch))
+        .route("/v1/archives/{id}/modifications", post(modifications::modify))
         .route("/v1/archives/{id}/validations", post(revalidations::validate))
         .route("/v1/agencies", get(admin::agencies).post(admin::register))
         .route("/v1/tokens", get(admin::tokens).post(admin::issue))
@@ -131,6 +137,12 @@ pub fn router(app: App) -> Router {
         .route("/v1/deliveries/{id}", get(deliveries::state))
         .route("/v1/deliveries/{id}/package", get(deliveries::package))
         .route("/v1/deliveries/{id}/authorization", get(deliveries::question).post(deliveries::answer))
+        .route("/v1/deliveries/{id}/reply", get(deliveries::reply))
+        .route("/v1/eliminations", get(eliminations::list).post(eliminations::request))
+        .route("/v1/eliminations/{id}", get(eliminations::state))
+        .route("/v1/eliminations/{id}/authorization", get(eliminations::question).post(eliminations::answer))
+        .route("/v1/eliminations/{id}/execution", post(eliminations::execute))
+        .route("/v1/eliminations/{id}/notification", get(eliminations::notification))
         .route("/v1/referentials", get(referentials::lists).post(referentials::import))
         .route("/v1/referentials/{list}", get(referentials::list))
         .route("/v1/referentials/{list}/changes", get(referentials::changes))

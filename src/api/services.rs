@@ -94,6 +94,10 @@ pub struct Parts {
     pub stampers: Vec<Certificate>,
     /// Where transfers wait to be checked.
     pub spool: PathBuf,
+    /// What the archive calls itself in SEDA messages.
+    pub identifier: String,
+    /// The authority that gives visas, in SEDA messages.
+    pub control_authority: String,
     /// The antivirus that packages go through, where there is one.
     pub clamd: Option<Clamd>,
     /// Days before the end of a certificate from which it is an alarm.
@@ -137,6 +141,8 @@ pub struct Services {
     pub(super) operations: Operations,
     pub(super) sessions: Sessions,
     pub(super) helios: Desk,
+    /// One change of an archive's standing at a time: what was checked holds until it is recorded.
+    pub(super) standing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::fmt::Debug for Services {
@@ -178,9 +184,11 @@ impl Services {
             operations,
             sessions: Sessions::default(),
             helios: Desk::default(),
+            standing: Arc::default(),
             parts,
         });
         transfers::resume(&app);
+        super::eliminations::resume(&app);
         app
     }
 

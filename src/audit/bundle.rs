@@ -6,7 +6,7 @@ use super::frame::{Collect, Workspace};
 use super::report::{Code, Counts, Finding};
 use super::source::Bucket;
 use crate::digest::sha256;
-use crate::package::{ENTRY_LEN, Location, RECORD_BYTES_MAX, Record, entry_of};
+use crate::package::{Body, ENTRY_LEN, Location, RECORD_BYTES_MAX, Record, entry_of};
 use crate::spec::tlog::tile::{TileId, decode_bundle, entries_path, group_path};
 use crate::spec::tlog::{Hash, leaf_hash};
 use bytes::Bytes;
@@ -36,6 +36,8 @@ pub(super) struct Checked {
     /// The tree's sizes asked for that lie in this bundle, each with the bundle's part of the tree.
     pub(super) sizes: Vec<(u64, Peaks)>,
     pub(super) claims: Vec<Claim>,
+    /// Archives that records say were eliminated.
+    pub(super) eliminated: Vec<u64>,
     /// The first entry that nothing trustworthy gives: no root from there on is known.
     pub(super) unknown: Option<u64>,
 }
@@ -55,17 +57,17 @@ pub(super) fn check(bucket: &Bucket, number: u64, width: u16, sizes: &[u64], wor
 
     let views = Views { entries, tile, records: hashes };
     let (leaves, unknown) = views.settle(&keys, first, width, &mut findings);
-    let mut claims = Vec::new();
+    let (mut claims, mut eliminated) = (Vec::new(), Vec::new());
     for (index, record) in (first..).zip(&records) {
         if let Some(record) = record {
             counts.records += 1;
-            read_record(index, record, &keys.records.exact, &mut claims, &mut findings);
+            eliminated.extend(read_record(index, record, &keys.records.exact, &mut claims, &mut findings));
         }
     }
     counts.payloads = claims.len() as u64;
     let tree = Bundle::new(leaves);
     let sizes = sizes.iter().map(|&size| (size, tree.peaks(usize::try_from(size - first).unwrap_or(0)))).collect();
-    Checked { findings, counts, full_root: tree.full_root(), sizes, claims, unknown }
+    Checked { findings, counts, full_root: tree.full_root(), sizes, claims, eliminated, unknown }
 }
 
 /// The three objects of a bundle.
@@ -263,12 +265,15 @@ impl Views {
     }
 }
 
-/// Reads a record and what it claims of its payloads.
-fn read_record(index: u64, bytes: &[u8], key: &str, claims: &mut Vec<Claim>, findings: &mut Vec<Finding>) {
+/// Reads a record and what it claims of its payloads; returns the archives whose elimination it is.
+fn read_record(index: u64, bytes: &[u8], key: &str, claims: &mut Vec<Claim>, findings: &mut Vec<Finding>) -> Vec<u64> {
     let mut invalid = |detail: String| findings.push(Finding::new(Code::RecordInvalid, key, detail).index(index));
     let record = match Record::parse(bytes) {
         Ok(record) => record,
-        Err(error) => return invalid(error.to_string()),
+        Err(error) => {
+            invalid(error.to_string());
+            return Vec::new();
+        }
     };
     if !is_canonical(bytes) {
         invalid("le JSON n'est pas sous forme canonique (RFC 8785)".to_owned());
@@ -287,6 +292,10 @@ fn read_record(index: u64, bytes: &[u8], key: &str, claims: &mut Vec<Claim>, fin
             continue;
         }
         claims.push(Claim { index, name: payload.name.clone(), location, size_bytes: payload.size_bytes, sha256 });
+    }
+    match record.body {
+        Body::Eliminated(eliminated) => eliminated.archives,
+        _ => Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@
 mod bundle;
 mod cells;
 mod content;
+mod eliminated;
 mod evidence;
 mod forest;
 mod frame;

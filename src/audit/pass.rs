@@ -64,6 +64,7 @@ pub(super) fn audit(
     let mut pass = Pass { context: &context, options, since: since.as_ref(), survey, state };
     let finished = pass.log(files.as_ref())?;
     let mut counts = pass.state.counts;
+    std::mem::take(&mut pass.state.suspects).conclude(&mut pass.state.findings);
     let faulty: BTreeSet<String> =
         pass.state.findings.faults.iter().chain(&findings.faults).map(|finding| finding.object.clone()).collect();
     merge(&mut findings, pass.state.findings);
@@ -195,7 +196,8 @@ impl Pass<'_> {
         let mut tasks = Vec::new();
         let mut claims = Vec::new();
         for checked in checked {
-            let Checked { findings, counts, full_root, sizes, claims: more, unknown } = checked;
+            let Checked { findings, counts, full_root, sizes, claims: more, eliminated, unknown } = checked;
+            next.suspects.eliminated(eliminated);
             next.findings.extend(findings);
             next.counts.add(&counts);
             claims.extend(more);
@@ -229,6 +231,7 @@ impl Pass<'_> {
             return None;
         }
         for (findings, counts) in results {
+            let findings = next.suspects.sift(findings);
             next.findings.extend(findings);
             next.counts.add(&counts);
         }

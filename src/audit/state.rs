@@ -4,6 +4,7 @@
 //! stands. A third takes the digests of object keys that records have named so far.
 
 use super::bundle::key_digest;
+use super::eliminated::Suspects;
 use super::forest::Forest;
 use super::report::{Counts, Findings};
 use crate::digest::sha256;
@@ -34,6 +35,9 @@ pub(super) struct State {
     pub(super) since_held: bool,
     pub(super) counts: Counts,
     pub(super) findings: Findings,
+    /// What an elimination may explain.
+    #[serde(default)]
+    pub(super) suspects: Suspects,
     /// Objects named so far.
     named: u64,
     /// States written so far.
@@ -50,6 +54,7 @@ impl State {
             since_held: false,
             counts: Counts::default(),
             findings: Findings::default(),
+            suspects: Suspects::default(),
             named: 0,
             turn: 0,
         }

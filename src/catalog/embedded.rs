@@ -6,6 +6,7 @@
 //! be for every credential.
 
 use super::keys::{self, AGENCY, CURSOR, DELIVERY, REGISTER, TOKEN};
+use super::standing::{self, Standing, Standings};
 use super::transmissions::{self, Distinct, Listing, Rows, Transmission};
 use super::{Agency, Catalog, CatalogError, Delivery, Prior, Register, Token};
 use crate::package::ReferentialChange;
@@ -133,6 +134,10 @@ impl Catalog for EmbeddedCatalog {
         mirror.deliveries.values().rev().filter(|d| agency.is_none_or(|a| d.agency == a)).cloned().collect()
     }
 
+    fn standing(&self, archive: u64) -> Result<Option<Standing>, CatalogError> {
+        self.on_engine(|tree| standing::get(tree, archive)).map_err(|e| CatalogError(e.to_string()))
+    }
+
     fn prior(&self, agency: &str, idempotency: &[u8; 32]) -> Result<Option<Prior>, CatalogError> {
         let clock_ms = self.mirror().clock_ms;
         // Newest first: a retry usually follows closely.
@@ -190,12 +195,15 @@ impl View for EmbeddedCatalog {
         self.on_engine(|tree| {
             let mut writes = writes;
             let mut rows = Rows::new(tree);
+            let mut standings = Standings::new(tree);
             for entry in entries {
+                standings.take(entry)?;
                 if let Event::Transmission(transmitted) = &entry.event {
                     rows.take(entry, transmitted, &mut writes)?;
                 }
             }
             rows.write(&mut writes);
+            standings.write(&mut writes);
             for expired in tree.range(keys::expired_keys(clock_ms)).keys().take(2 * entries.len() + PRUNED_MIN) {
                 writes.remove(expired?);
             }
@@ -289,7 +297,8 @@ impl<'m> Change<'m> {
             Event::DeliveryRequested(asked) => {
                 let (index, time_ms, agency) = (entry.index, entry.time_ms, entry.agency.to_string());
                 let asked = (**asked).clone();
-                let delivery = Delivery { index, time_ms, agency, asked, authorization: None, given: 0 };
+                let delivery =
+                    Delivery { index, time_ms, agency, asked, authorization: None, given: 0, eliminated: None };
                 self.parts.deliveries.insert(index, delivery);
             }
             Event::DeliveryAuthorization(answer) => {
@@ -305,8 +314,20 @@ impl<'m> Change<'m> {
                     self.parts.deliveries.insert(delivery.index, delivery);
                 }
             }
-            // Transmissions have rows of their own.
-            Event::Transmission(_) | Event::Nothing => {}
+            Event::Eliminated(gone) => {
+                if let Some(mut delivery) = self.delivery(gone.request) {
+                    delivery.eliminated.get_or_insert(entry.index);
+                    self.parts.deliveries.insert(delivery.index, delivery);
+                }
+            }
+            Event::EliminationCompleted(done) => {
+                if let Some(mut delivery) = self.delivery(done.request) {
+                    delivery.given = 1;
+                    self.parts.deliveries.insert(delivery.index, delivery);
+                }
+            }
+            // Transmissions and the standing of archives have rows of their own.
+            Event::Transmission(_) | Event::Modified(_) | Event::Nothing => {}
         }
     }
 

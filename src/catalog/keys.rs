@@ -7,6 +7,7 @@
 //! | `t` ‖ name | the token, JSON |
 //! | `r` ‖ name | the list of reference data, JSON |
 //! | `d` ‖ index u64 | the request for archives, JSON |
+//! | `s` ‖ index u64 | what became of the archive since its deposit, JSON |
 //! | `i` ‖ epoch u16 ‖ idempotency digest 32 | index u64, log clock u64, content digest 32, agency code |
 //! | `x` ‖ number u64 | the transmission, JSON |
 //! | `u` ‖ digest 32 of what it must not share with another | its number u64 |
@@ -26,7 +27,7 @@ use crate::views::Cursor;
 use std::ops::{Range, RangeInclusive};
 
 /// Changes whenever keys or values do; another number on disk means rebuild.
-const SCHEMA: u16 = 3;
+const SCHEMA: u16 = 4;
 
 pub(super) const CURSOR: &[u8] = b"c";
 pub(super) const AGENCY: u8 = b'a';

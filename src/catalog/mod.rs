@@ -3,9 +3,11 @@
 
 mod embedded;
 mod keys;
+mod standing;
 mod transmissions;
 
 pub use embedded::{CatalogOptions, EmbeddedCatalog};
+pub use standing::Standing;
 pub use transmissions::{Distinct, Listing, Transmission};
 
 use crate::package::{Agency, DeliveryRequested, ReferentialChange, Scope};
@@ -42,6 +44,9 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// Requests for archives, newest first; those of an agency, or of all of them.
     fn deliveries(&self, agency: Option<&str>) -> Vec<Delivery>;
+
+    /// What became of the archive at this index since its deposit: its title, its rules, its end.
+    fn standing(&self, archive: u64) -> Result<Option<Standing>, CatalogError>;
 
     /// The deposit that used this idempotency digest within [`IDEMPOTENCY_WINDOW`], if the agency made it.
     fn prior(&self, agency: &str, idempotency: &[u8; 32]) -> Result<Option<Prior>, CatalogError>;
@@ -105,8 +110,11 @@ pub struct Delivery {
     pub asked: DeliveryRequested,
     /// The control authority's answer: whether it allows, and its identifier.
     pub authorization: Option<(bool, String)>,
-    /// How many times it was given.
+    /// How many times it was given; for an elimination, 1 once the bytes are no more.
     pub given: u64,
+    /// Index of the record of the elimination itself.
+    #[serde(default)]
+    pub eliminated: Option<u64>,
 }
 
 /// Why a credential is not worth anything.

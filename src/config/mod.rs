@@ -144,6 +144,10 @@ impl Default for Evidence {
 pub struct TransfersConfig {
     /// The antivirus: `host:port`, or the path of clamd's socket. A transfer waits while it does not answer.
     pub clamd: Option<String>,
+    /// What the archive calls itself in messages (`ArchivalAgency`); its origin where nothing is said.
+    pub identifier: Option<String>,
+    /// The authority that gives visas (`ControlAuthority`): the departmental archives, most often.
+    pub control_authority: Option<String>,
 }
 
 /// The HTTP edge.
@@ -459,7 +463,11 @@ mod tests {
             timeout_ms_max: 2000,
         });
         config.evidence.every_s = 60;
-        config.transfers.clamd = Some("/run/clamav/clamd.ctl".into());
+        config.transfers = TransfersConfig {
+            clamd: Some("/run/clamav/clamd.ctl".into()),
+            identifier: Some("FRAD040_SAE".into()),
+            control_authority: Some("FRAD040".into()),
+        };
         config.witness =
             WitnessConfig { policy: Some("/srv/archive/temoins".into()), mode: WitnessMode::Closed, every_s: 3 };
         config.policies.renewal = Some("/srv/archive/renewal.toml".into());

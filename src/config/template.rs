@@ -54,11 +54,7 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
         "# Preuves RFC 4998 : secondes pendant lesquelles on attend des voisins avant d'horodater leur arbre."
     )?;
     writeln!(out, "[evidence]\n{mark}every_s = {}\n", config.evidence.every_s)?;
-    writeln!(out, "# Transferts SEDA : antivirus clamd, « hôte:port » ou chemin de son socket (docs/seda.md).")?;
-    match &config.transfers.clamd {
-        None => writeln!(out, "# [transfers]\n# clamd = \"/run/clamav/clamd.ctl\"\n")?,
-        Some(address) => writeln!(out, "[transfers]\nclamd = {}\n", text(address))?,
-    }
+    write_transfers(out, &config.transfers)?;
     writeln!(out, "[http]\nlisten = {}\n", text(&config.http.listen.to_string()))?;
     match &config.http.tls {
         Some(tls) => {
@@ -103,6 +99,26 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     }
     config.trust.render(out)?;
     write_limits(out, &config.limits)
+}
+
+fn write_transfers(out: &mut String, transfers: &super::TransfersConfig) -> std::fmt::Result {
+    writeln!(out, "# Transferts SEDA : antivirus clamd, « hôte:port » ou chemin de son socket (docs/seda.md).")?;
+    writeln!(
+        out,
+        "# identifier, control_authority : comment les messages SEDA nomment l'archive et le service de contrôle."
+    )?;
+    writeln!(out, "[transfers]")?;
+    for (key, value, example) in [
+        ("clamd", &transfers.clamd, "/run/clamav/clamd.ctl"),
+        ("identifier", &transfers.identifier, "FRAD040_SAE"),
+        ("control_authority", &transfers.control_authority, "FRAD040"),
+    ] {
+        match value {
+            None => writeln!(out, "# {key} = {}", text(example))?,
+            Some(value) => writeln!(out, "{key} = {}", text(value))?,
+        }
+    }
+    writeln!(out)
 }
 
 fn write_store(out: &mut String, config: &Config) -> std::fmt::Result {

@@ -171,6 +171,8 @@ impl Node {
             clock,
             keys: keyring.clone(),
             spool: config.state.join("transfers"),
+            identifier: config.transfers.identifier.clone().unwrap_or_else(|| config.archive.origin.clone()),
+            control_authority: config.transfers.control_authority.clone().unwrap_or_else(|| CONTROL.into()),
             clamd: config.transfers.clamd.as_deref().map(antivirus),
         });
         let (stop, keeping) = (rest.clone(), lists::keep(app.clone(), config.trust.clone()));
@@ -431,6 +433,9 @@ fn clock_options(config: &Config) -> ClockOptions {
 }
 
 /// The antivirus at an address; a large document may take it a while.
+/// The control authority, where the configuration names none.
+const CONTROL: &str = "service-de-controle";
+
 fn antivirus(address: &str) -> Clamd {
     Clamd { address: Address::parse(address), timeout: Duration::from_secs(120) }
 }

@@ -8,6 +8,7 @@ use crate::admission::{Disposition, Policies, Starts};
 use crate::package::{AppliedRule, Deposit, Payload, UnitObject};
 use crate::spec::seda::Version;
 use crate::spec::seda::manifest::Kind;
+use crate::spec::seda::write::escaped;
 use crate::spec::seda::write::package::{Description, Group, Object, Package, Rule, Unit, What, content, management};
 use crate::spec::seda::write::rewrite::{Rewritten, Target, rewrite};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -41,7 +42,7 @@ impl Purpose {
 }
 
 /// An archive to be put in a package.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Archived {
     /// Its identifier.
     pub ark: String,
@@ -55,6 +56,12 @@ pub struct Archived {
     pub deposit: Deposit,
     /// The description of a unit: the element of its bordereau, its payload 0.
     pub fragment: Option<Vec<u8>>,
+    /// Its title, when it changed since.
+    pub title: Option<String>,
+    /// The rules that apply to it, when they changed since.
+    pub rules: Option<Vec<AppliedRule>>,
+    /// It was eliminated: its documents are no more.
+    pub eliminated: bool,
 }
 
 /// A document of the package.
@@ -208,11 +215,17 @@ impl Planning<'_> {
             None => Rewritten { content: self.described(archive), ..Rewritten::default() },
         };
         self.plan.left_out.extend(written.left_out);
-        unit.content = written.content;
+        unit.content = match &archive.title {
+            Some(title) => retitled(&written.content, title),
+            None => written.content,
+        };
         unit.profile = written.profile;
         let inherited = came.rules.iter().any(|rule| rule.origin.as_deref() != Some(came.id.as_str()));
-        unit.management =
-            if (at_top && inherited) || second.is_none() { self.all_rules(&came.rules) } else { written.management };
+        unit.management = if (at_top && inherited) || second.is_none() || archive.rules.is_some() {
+            self.all_rules(&came.rules)
+        } else {
+            written.management
+        };
         let mut groups: Vec<String> =
             came.objects.iter().map(|object| self.group(&came.transfer, object, &archive.deposit.payloads)).collect();
         groups.dedup();
@@ -233,7 +246,12 @@ impl Planning<'_> {
     fn deposited(&mut self, unit: &mut Unit, archive: &Archived) -> Vec<Unit> {
         let deposit = &archive.deposit;
         unit.content = self.described(archive);
-        unit.management = management(self.version, &self.retention(archive));
+        let changed = archive.rules.iter().flatten();
+        let mut rules: Vec<Rule> = changed.filter_map(rule_of).collect();
+        if !rules.iter().any(|rule| rule.kind == Kind::Appraisal) {
+            rules.extend(self.retention(archive));
+        }
+        unit.management = management(self.version, &rules);
         if let [only] = deposit.payloads.as_slice() {
             unit.groups = vec![self.document(&archive.ark, 0, only)];
             return Vec::new();
@@ -356,6 +374,18 @@ impl Planning<'_> {
 fn is_second(fragment: &[u8]) -> bool {
     let head = String::from_utf8_lossy(&fragment[..fragment.len().min(4096)]);
     [Version::V2_1, Version::V2_2, Version::V2_3].iter().any(|version| head.contains(version.namespace()))
+}
+
+/// A content whose first title is another.
+fn retitled(content: &str, title: &str) -> String {
+    let end = content.find("</Title>");
+    let start = content.find("<Title").and_then(|at| Some(at + content.get(at..)?.find('>')? + 1));
+    match (start, end) {
+        (Some(start), Some(end)) if start <= end => {
+            format!("{}{}{}", &content[..start], escaped(title), &content[end..])
+        }
+        _ => content.to_owned(),
+    }
 }
 
 fn rule_of(applied: &AppliedRule) -> Option<Rule> {

@@ -32,7 +32,8 @@ pub fn withheld(archive: &Archived, requester: &str, today: Date) -> Option<With
         return None;
     }
     let day = today.to_string();
-    let rules = archive.deposit.unit.as_ref().map(|unit| unit.rules.as_slice()).unwrap_or_default();
+    let came = || archive.deposit.unit.as_ref().map(|unit| unit.rules.as_slice());
+    let rules = archive.rules.as_deref().or_else(came).unwrap_or_default();
     let mut access = rules.iter().filter(|rule| rule.category == "AccessRule").peekable();
     let told = |rule: Option<String>, until: Option<String>| Withheld { archive: archive.ark.clone(), rule, until };
     if access.peek().is_none() {
@@ -60,14 +61,7 @@ mod tests {
         });
         let unit = Unit { rules: rules.collect(), ..Unit::default() };
         let deposit = Deposit { unit: Some(Box::new(unit)), ..Deposit::default() };
-        Archived {
-            ark: "ark:/1/x".into(),
-            index: 0,
-            agency: "mairie".into(),
-            time: String::new(),
-            deposit,
-            fragment: None,
-        }
+        Archived { ark: "ark:/1/x".into(), agency: "mairie".into(), deposit, ..Archived::default() }
     }
 
     #[test]

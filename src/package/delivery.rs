@@ -1,14 +1,15 @@
-//! What a record says of archives that leave: asked for, allowed by the control authority or not, given.
+//! What a record says of archives that leave: asked for, allowed by the control authority or not, given. The same question
+//! and the same answer go before an elimination.
 
 use super::Payload;
 use super::record::safe_integer;
 use serde::{Deserialize, Serialize};
 
-/// Archives were asked for, to be read (`dip`) or to be archived elsewhere (`transfer`). The record is about the first of
+/// Archives were asked for, to be read (`dip`), to be archived elsewhere (`transfer`) or to be destroyed (`elimination`). The record is about the first of
 /// them; its payload 0 lists them all, a line each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryRequested {
-    /// `dip` or `transfer`.
+    /// `dip`, `transfer` or `elimination`.
     pub purpose: String,
     /// Version of the standard to write: `2.2`.
     pub version: String,

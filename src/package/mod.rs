@@ -4,6 +4,7 @@ mod ark;
 mod delivery;
 mod record;
 mod referential;
+mod standing;
 mod transfer;
 mod transmission;
 
@@ -16,5 +17,6 @@ pub use record::{
     TokenRevoked, entry_of, fresh_salt,
 };
 pub use referential::ReferentialChange;
+pub use standing::{Eliminated, EliminationCompleted, Modified};
 pub use transfer::{AppliedRule, Received, Transfer, TransferDocuments, Unit, UnitLine, UnitObject};
 pub use transmission::{Direction, Flow, FlowBordereau, Transmission};

@@ -4,7 +4,9 @@
 //! the log entry meaningless to whoever lacks the record (invariant I5).
 
 use super::transfer::{Transfer, Unit};
-use super::{Delivered, DeliveryAuthorization, DeliveryRequested, ReferentialChange};
+use super::{
+    Delivered, DeliveryAuthorization, DeliveryRequested, Eliminated, EliminationCompleted, Modified, ReferentialChange,
+};
 use crate::digest::Digests;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -81,6 +83,16 @@ pub enum Body {
     DeliveryAuthorization(Box<DeliveryAuthorization>),
     /// They are about to be given.
     Delivered(Box<Delivered>),
+    /// The title or the rules of an archive changed.
+    Modified(Box<Modified>),
+    /// Leave was asked to eliminate archives.
+    EliminationRequested(Box<DeliveryRequested>),
+    /// The control authority gave its visa, or refused it.
+    EliminationAuthorization(Box<DeliveryAuthorization>),
+    /// Archives are about to be eliminated.
+    Eliminated(Box<Eliminated>),
+    /// Their bytes are no more.
+    EliminationCompleted(EliminationCompleted),
     /// A transmission to the accountant was received, or its state changed.
     Transmission(super::Transmission),
     /// Another key is about to sign tokens or seals.
@@ -385,8 +397,10 @@ impl Record {
         match &self.body {
             Body::Deposit(deposit) => &deposit.payloads,
             Body::ReferentialChanged(change) => &change.payloads,
-            Body::DeliveryRequested(request) => &request.payloads,
-            Body::DeliveryAuthorization(authorization) => &authorization.payloads,
+            Body::DeliveryRequested(request) | Body::EliminationRequested(request) => &request.payloads,
+            Body::DeliveryAuthorization(answer) | Body::EliminationAuthorization(answer) => &answer.payloads,
+            Body::Modified(change) => &change.payloads,
+            Body::Eliminated(elimination) => &elimination.payloads,
             _ => &[],
         }
     }

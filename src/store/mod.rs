@@ -12,6 +12,7 @@
 
 mod backend;
 mod compress;
+mod erase;
 mod key;
 mod large;
 mod local;
@@ -23,6 +24,7 @@ mod read;
 
 pub use backend::{Backend, BackendError, S3Options, open as open_backend};
 pub use compress::{compress, compress_brief, decompress};
+pub use erase::Erased;
 pub use key::{agency_is_valid, cosigned_key, external_key, seal_key, timestamp_key};
 pub use large::FRAME_BYTES;
 pub use pack::{Pack, PackBuilder};

@@ -7,8 +7,8 @@
 use super::Cursor;
 use crate::clock::parse_record_time;
 use crate::package::{
-    Agency, Delivered, DeliveryAuthorization, DeliveryRequested, RECORD_BYTES_MAX, ReferentialChange, Scope,
-    TokenRevoked, Transmission,
+    Agency, Delivered, DeliveryAuthorization, DeliveryRequested, Eliminated, EliminationCompleted, Modified,
+    RECORD_BYTES_MAX, ReferentialChange, Scope, TokenRevoked, Transmission,
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -71,6 +71,12 @@ pub enum Event {
     DeliveryAuthorization(Box<DeliveryAuthorization>),
     /// Archives were given.
     Delivered(Box<Delivered>),
+    /// The title or the rules of an archive changed.
+    Modified(Box<Modified>),
+    /// Archives were eliminated.
+    Eliminated(Box<Eliminated>),
+    /// Their bytes are no more.
+    EliminationCompleted(EliminationCompleted),
     /// A transmission was received or changed state.
     Transmission(Box<Transmitted>),
     /// Nothing for any view: refusals, types from the future, unreadable bytes.
@@ -276,8 +282,13 @@ fn read_event(envelope: &Envelope<'_>) -> Reading {
         "token-issued" => read_issued(body).map(|t| Event::TokenIssued(Box::new(t))),
         "token-revoked" => serde_json::from_str(body).ok().map(Event::TokenRevoked),
         "referential-changed" => serde_json::from_str(body).ok().map(|change| Event::Referential(Box::new(change))),
-        "delivery-requested" => serde_json::from_str(body).ok().map(|asked| Event::DeliveryRequested(Box::new(asked))),
-        "delivery-authorization" => {
+        "delivery-requested" | "elimination-requested" => {
+            serde_json::from_str(body).ok().map(|asked| Event::DeliveryRequested(Box::new(asked)))
+        }
+        "modified" => serde_json::from_str(body).ok().map(|change| Event::Modified(Box::new(change))),
+        "eliminated" => serde_json::from_str(body).ok().map(|gone| Event::Eliminated(Box::new(gone))),
+        "elimination-completed" => serde_json::from_str(body).ok().map(Event::EliminationCompleted),
+        "delivery-authorization" | "elimination-authorization" => {
             serde_json::from_str(body).ok().map(|answer| Event::DeliveryAuthorization(Box::new(answer)))
         }
         "delivered" => serde_json::from_str(body).ok().map(|given| Event::Delivered(Box::new(given))),

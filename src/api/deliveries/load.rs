@@ -1,8 +1,10 @@
 //! The archives of a request: found by their identifiers, with the units within them, as far as the caller may see.
 
 use super::super::auth::Caller;
+use super::super::code::Code;
 use super::super::problem::Problem;
 use super::super::services::App;
+use crate::catalog::Standing;
 use crate::dissemination::{Archived, EXPORTED_MAX};
 use crate::package::{Ark, Deposit, Payload, Record};
 use crate::search::{Audience, PAGE_HITS_MAX, Query};
@@ -13,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const FRAGMENT_BYTES_MAX: u64 = 16 << 20;
 
 /// The archives asked for; with `descendants`, the units within them too.
-pub(super) async fn asked(
+pub(in crate::api) async fn asked(
     app: &App,
     caller: &Caller,
     identifiers: &[String],
@@ -48,12 +50,46 @@ pub(super) async fn asked(
     load(app, indexes).await
 }
 
+/// Those that were not eliminated.
+pub(in crate::api) fn present(mut archives: Vec<Archived>) -> Result<Vec<Archived>, Problem> {
+    archives.retain(|archive| !archive.eliminated);
+    if archives.is_empty() { Err(eliminated()) } else { Ok(archives) }
+}
+
+/// The answer about an archive whose documents are no more.
+pub(in crate::api) fn eliminated() -> Problem {
+    Problem::new(
+        Code::Eliminated,
+        "Archive éliminée : ses documents ont été détruits, son enregistrement et sa preuve restent.",
+        "Eliminated: its documents were destroyed, its record and its proof remain.",
+    )
+}
+
 /// The archives of a request made before, from the list it kept.
-pub(super) async fn again(app: &App, payloads: &[Payload]) -> Result<Vec<Archived>, Problem> {
+pub(in crate::api) async fn again(app: &App, payloads: &[Payload]) -> Result<Vec<Archived>, Problem> {
     let list = payloads.first().ok_or_else(Problem::not_found)?;
     let text = String::from_utf8(app.read_payload(list).await?).map_err(|e| Problem::internal(&e))?;
     let indexes = text.lines().filter_map(|line| line.parse::<Ark>().ok()).map(|ark| ark.index());
     load(app, indexes.collect()).await
+}
+
+/// The units within those given, wherever their transfer put them.
+pub(in crate::api) async fn below(app: &App, archives: &[Archived]) -> Result<BTreeSet<u64>, Problem> {
+    let mut operations: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
+    for archive in archives {
+        if let Some(unit) = &archive.deposit.unit {
+            operations.entry((&archive.agency, &unit.transfer)).or_default().insert(unit.id.clone());
+        }
+    }
+    let mut found = BTreeSet::new();
+    for ((agency, operation), tops) in operations {
+        for index in within(app, agency, operation, tops).await? {
+            if standing(app, index).await?.eliminated.is_none() {
+                found.insert(index);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The units of an operation that are `tops` or within them.
@@ -108,14 +144,39 @@ async fn load(app: &App, indexes: BTreeSet<u64>) -> Result<Vec<Archived>, Proble
 
 async fn one(app: &App, index: u64) -> Result<Archived, Problem> {
     let (record, mut deposit) = record(app, index).await?.ok_or_else(Problem::not_found)?;
+    let standing = standing(app, index).await?;
+    if let Some(title) = &standing.title {
+        deposit.title.clone_from(title);
+    }
+    if let (Some(rules), Some(unit)) = (&standing.rules, &mut deposit.unit) {
+        unit.rules.clone_from(rules);
+    }
     let mut fragment = None;
     if deposit.unit.is_some()
+        && standing.eliminated.is_none()
         && let Some(payload) = deposit.payloads.first().filter(|payload| payload.size_bytes <= FRAGMENT_BYTES_MAX)
     {
         fragment = Some(app.read_payload(payload).await?);
     }
     deposit.links.clear();
-    Ok(Archived { ark: app.ark(index).to_string(), index, agency: record.agency, time: record.time, deposit, fragment })
+    Ok(Archived {
+        ark: app.ark(index).to_string(),
+        index,
+        agency: record.agency,
+        time: record.time,
+        deposit,
+        fragment,
+        title: standing.title,
+        rules: standing.rules,
+        eliminated: standing.eliminated.is_some(),
+    })
+}
+
+/// What became of an archive since its deposit.
+pub(in crate::api) async fn standing(app: &App, index: u64) -> Result<Standing, Problem> {
+    let reading = app.clone();
+    let read = tokio::task::spawn_blocking(move || reading.catalog.standing(index)).await;
+    Ok(read.map_err(|e| Problem::internal(&e))?.map_err(|e| Problem::internal(&e))?.unwrap_or_default())
 }
 
 async fn record(app: &App, index: u64) -> Result<Option<(Record, Deposit)>, Problem> {
@@ -128,7 +189,7 @@ async fn record(app: &App, index: u64) -> Result<Option<(Record, Deposit)>, Prob
 fn unknown(identifier: &str) -> Problem {
     let shown: String = identifier.chars().filter(|c| !c.is_control()).take(80).collect();
     Problem::new(
-        super::Code::NotFound,
+        Code::NotFound,
         format!("« {shown} » n'est pas une archive de votre organisme."),
         format!("\"{shown}\" is not an archive of your agency."),
     )

@@ -165,7 +165,7 @@ async fn documents(
     let accepted = conclusion.accepted.map(|(work, _)| (work, archives.as_slice()));
     let reply = messages::reply(&Told {
         operation,
-        archives: &app.archive.origin,
+        archives: &app.identifier,
         report: conclusion.report,
         outcome,
         date,

@@ -3,7 +3,9 @@
 mod check;
 mod conformance;
 mod convert;
+mod eliminate;
 mod export;
+mod modify;
 mod referential;
 mod transfer;
 
@@ -23,7 +25,9 @@ enum What {
     Check(check::Args),
     Convert(convert::Args),
     Conformance(conformance::Args),
+    Eliminate(eliminate::Args),
     Export(export::Args),
+    Modify(modify::Args),
     Referential(referential::Args),
     Transfer(transfer::Args),
 }
@@ -34,7 +38,9 @@ impl Args {
             What::Check(args) => args.run(),
             What::Convert(args) => args.run(),
             What::Conformance(args) => args.run(),
+            What::Eliminate(args) => args.run(),
             What::Export(args) => args.run(),
+            What::Modify(args) => args.run(),
             What::Referential(args) => args.run(),
             What::Transfer(args) => args.run(),
         }

@@ -34,7 +34,7 @@ fn deposit(payloads: &[&str]) -> Archived {
         agency: "mairie".into(),
         time: "2026-11-23T20:06:13.042Z".into(),
         deposit,
-        fragment: None,
+        ..Archived::default()
     }
 }
 

@@ -15,7 +15,7 @@ mod unit_profile;
 mod units;
 
 pub use objects::{Seen, attached};
-pub use rules::{Applied, Computed, compute};
+pub use rules::{Applied, Computed, compute, end};
 pub use signatures::Signing;
 
 use super::clamd::{Clamd, Verdict};

@@ -188,17 +188,29 @@ fn known(manifest: &Manifest, borne: &Borne, rules: &BTreeMap<String, Rule>) -> 
 
 /// The end of a rule.
 fn end_of(manifest: &Manifest, borne: &Borne, rule: &Rule) -> Result<Option<Date>, String> {
-    let read = |text: Option<Text>| {
-        let text = manifest.optional(text)?;
+    let (start, hold_end) = (manifest.optional(borne.start), manifest.optional(borne.hold_end));
+    end(rule, manifest.text(borne.id), start, hold_end)
+}
+
+/// When a rule of the reference data ends that starts on a day (`YYYY-MM-DD…`); `hold_end` is what is said of the end where
+/// the rule has no duration. `None` when it never ends or nobody can tell.
+///
+/// # Errors
+///
+/// A date that is none, or an end beyond the year 9999: a sentence in French.
+pub fn end(rule: &Rule, id: &str, start: Option<&str>, hold_end: Option<&str>) -> Result<Option<Date>, String> {
+    let read = |text: Option<&str>| {
+        let text = text?;
         Some(date(text).ok_or_else(|| format!("la date « {text} » ne permet pas de calculer une échéance")))
     };
-    let start = read(borne.start).transpose()?;
+    let start = read(start).transpose()?;
     match (rule.duration, start) {
-        (Duration::Undefined, _) => read(borne.hold_end).transpose(),
+        (Duration::Undefined, _) => read(hold_end).transpose(),
         (Duration::Unlimited, _) | (_, None) => Ok(None),
-        (Duration::Of(count, measure), Some(start)) => later(start, count, measure)
-            .map(Some)
-            .ok_or_else(|| format!("l'échéance de la règle « {} » dépasse l'an 9999", manifest.text(borne.id))),
+        (Duration::Of(count, measure), Some(start)) => {
+            let end = later(start, count, measure);
+            end.map(Some).ok_or_else(|| format!("l'échéance de la règle « {id} » dépasse l'an 9999"))
+        }
     }
 }
 

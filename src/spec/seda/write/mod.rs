@@ -12,3 +12,4 @@ mod xml;
 pub use archive::archive;
 pub use convert::{ConvertError, Converted, convert};
 pub use message::{Event, Kind, Outgoing, Party, UnitId, write};
+pub use xml::escaped;

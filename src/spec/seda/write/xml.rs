@@ -83,7 +83,7 @@ impl Xml {
 }
 
 /// A text, as an element's content.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     escape(&mut out, text, false);
     out
