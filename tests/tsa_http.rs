@@ -150,6 +150,50 @@ async fn every_token_given_is_in_the_log_whatever_happens_to_the_process() {
     eprintln!("{} tokens given, {} journalled", given.len(), journal.len());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ordered_tokens_have_times_of_their_own_in_the_order_of_asking_across_a_restart() {
+    let archive = Archive::init();
+    open_to_all(&archive);
+    let path = archive.path().join("archiland.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("# ordering = true"));
+    std::fs::write(&path, text.replace("# ordering = true", "ordering = true")).unwrap();
+    let archive = Arc::new(archive);
+    let mut all: Vec<SignedToken> = Vec::new();
+    for round in 10_u8..12 {
+        let mut daemon = started(&archive).await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> =
+            (0_u8..16).map(|n| tokio::spawn(stamps(archive.clone(), stop.clone(), [round, n]))).collect();
+        let mut round_tokens = Vec::new();
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        stop.store(true, Ordering::SeqCst);
+        for client in clients {
+            let given = client.await.unwrap();
+            // Each was asked for once the one before it was there.
+            assert!(given.windows(2).all(|pair| pair[0].time < pair[1].time));
+            round_tokens.extend(given);
+        }
+        // After the restart, all of them are later than all of those before it.
+        let latest = all.iter().map(|token| token.time).max();
+        assert!(round_tokens.iter().all(|token| latest.is_none_or(|latest| token.time > latest)));
+        all.extend(round_tokens);
+        daemon.kill();
+    }
+    let times: std::collections::BTreeSet<_> = all.iter().map(|token| token.time).collect();
+    assert_eq!(times.len(), all.len(), "two tokens of one time among {}", all.len());
+    assert!(all.len() > 50);
+    if require_tool("openssl") && require_tool("curl") {
+        let _daemon = started(&archive).await;
+        std::fs::write(archive.path().join("message"), b"deliberation").unwrap();
+        openssl(&archive, "ts -query -data message -sha256 -cert -out query.tsq");
+        curl(&archive, "query.tsq", "answer.tsr", &[]);
+        openssl(&archive, "ts -verify -queryfile query.tsq -in answer.tsr -CAfile keys/ca.pem");
+        let told = String::from_utf8(openssl(&archive, "ts -reply -in answer.tsr -text")).unwrap();
+        assert!(told.contains("Ordering: yes"), "{told}");
+    }
+}
+
 /// A client that asks for tokens until told to stop, and the tokens it got.
 async fn stamps(archive: Arc<Archive>, stop: Arc<AtomicBool>, seed: [u8; 2]) -> Vec<SignedToken> {
     let client = Client::builder().timeout(Duration::from_secs(5)).build().unwrap();

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Timestamp {
     /// Policy that tokens announce, a dotted object identifier; without it, a placeholder of the documentation arc.
     pub policy: Option<String>,
+    /// Whether tokens say `ordering`, and no two bear the same time. True of one node alone.
+    pub ordering: bool,
     /// Whether anyone may ask for tokens at `/tsa`; otherwise a token that allows deposits is needed.
     pub open: bool,
     /// What the clock is held against.
@@ -144,6 +146,14 @@ impl Timestamp {
         match &self.policy {
             Some(policy) => writeln!(out, "policy = {}", text(policy))?,
             None => writeln!(out, "# policy = \"1.2.250.1.…\"")?,
+        }
+        if self.ordering {
+            writeln!(out, "# Jetons ordonnés par leur heure : un seul nœud signe avec cette clé.\nordering = true")?;
+        } else {
+            writeln!(
+                out,
+                "# Jetons ordonnés par leur heure (RFC 3161, « ordering ») : seulement si un seul nœud signe avec cette clé.\n# ordering = true"
+            )?;
         }
         writeln!(
             out,

@@ -21,6 +21,7 @@ use crate::package::Record;
 use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::spec::tlog::policy::Policy;
+use crate::spec::tsp::received::{Token, token_bytes};
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::{
     ClockOptions, ClockTrust, ExternalTsas, Intents, Keyring, KeyringError, SealOffice, TimestampService, watch_clock,
@@ -33,6 +34,7 @@ use crate::witness::{Gatherer, Watch};
 use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -85,10 +87,7 @@ impl Node {
     pub async fn boot_over(config: Config, clock: SharedClock, bucket: Bucket) -> Result<Self, DaemonError> {
         let policies = Policies::load(&config.policies)?;
         let renewal_policy = renewal_policy(&config)?;
-        let keyring = Arc::new(Keyring::open(&config).map_err(|error| match error {
-            KeyringError::Origin { key, origin } => DaemonError::Origin { key, origin },
-            other => other.into(),
-        })?);
+        let keyring = open_keys(&config, &bucket).await?;
         keys::refuse_revoked(&keyring)?;
         let signatures = Arc::new(SharedRules::new(signature_rules(&config)?));
         let fetcher = Fetcher::open(&config.trust, &config.state).map_err(DaemonError::Fetching)?;
@@ -192,6 +191,28 @@ impl Node {
     pub fn services(&self) -> &App {
         &self.app
     }
+}
+
+/// The keys; where tokens are ordered by their times, those of now come after the last one of the log.
+async fn open_keys(config: &Config, bucket: &Bucket) -> Result<Arc<Keyring>, DaemonError> {
+    let mut keyring = Keyring::open(config).map_err(|error| match error {
+        KeyringError::Origin { key, origin } => DaemonError::Origin { key, origin },
+        other => other.into(),
+    })?;
+    if config.timestamp.ordering {
+        let log = LogReader::new(bucket.objects.clone());
+        let last = match log.published().await?.size.checked_sub(1) {
+            Some(last) => log.evidence_for(last).await?,
+            None => None,
+        };
+        keyring.tsa.set_ordering(last.and_then(|found| stamped_at(&found.evidence.tsr)));
+    }
+    Ok(Arc::new(keyring))
+}
+
+/// The time of a token of ours.
+fn stamped_at(response: &[u8]) -> Option<OffsetDateTime> {
+    Some(Token::parse(token_bytes(response).ok()?).ok()?.info.time)
 }
 
 /// What makes evidence and renews it.
@@ -323,7 +344,7 @@ async fn remember(
     }
 }
 
-async fn first_record_time(log: &LogReader, size: u64) -> Result<Option<time::OffsetDateTime>, DaemonError> {
+async fn first_record_time(log: &LogReader, size: u64) -> Result<Option<OffsetDateTime>, DaemonError> {
     let Some(first) = log.record(0, size).await? else { return Ok(None) };
     Ok(Record::parse(&first).ok().and_then(|record| parse_record_time(&record.time)))
 }

@@ -320,7 +320,8 @@ pub struct TokenRevoked {
     pub token: String,
 }
 
-/// Time-stamp tokens about to be issued, all at the record's own time: the intent is in the log before the signatures are
+/// Time-stamp tokens about to be issued, all at the record's own time, or each a microsecond after the one before it where the
+/// authority orders its tokens: the intent is in the log before the signatures are
 /// made. A token that was never delivered has its place here nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timestamps {

@@ -35,7 +35,7 @@ pub use office::{SealForm, SealOffice};
 pub use seal::Sealer;
 pub use service::{Answer, TimestampService};
 pub use trust::{ClockOptions, ClockState, ClockTrust, watch_clock};
-pub use tsa::{Asked, DEFAULT_POLICY, Refusal, Tsa};
+pub use tsa::{ACCURACY_S, Asked, DEFAULT_POLICY, RANKS_MAX, Refusal, Tsa};
 
 use crate::spec::cms::CmsError;
 
@@ -55,6 +55,9 @@ pub enum TimestampError {
     /// The clock cannot be relied on.
     #[error("l'horloge n'est pas sûre : {0}")]
     ClockUntrusted(String),
+    /// Tokens are ordered by their times, and this time is taken.
+    #[error("un jeton porte déjà cette milliseconde, et les jetons sont ordonnés par leur heure")]
+    SameInstant,
     /// The certificate is not valid at that time.
     #[error(
         "le certificat « {subject} » n'est pas valable à la date du {at} (il l'est du {from} au {to}) ; renouvelez-le"

@@ -5,7 +5,7 @@
 //! the wait for the log is shared. The queue is bounded: beyond it, the answer is [`Answer::Busy`].
 
 use super::trust::ClockTrust;
-use super::tsa::{Asked, Refusal};
+use super::tsa::{Asked, RANKS_MAX, Refusal};
 use super::{Keyring, TimestampError};
 use crate::clock::{SharedClock, format_record_time};
 use crate::package::{Body, RECORD_BYTES_MAX, Record, Timestamps, fresh_salt};
@@ -115,6 +115,11 @@ impl TimestampService {
         }
     }
 
+    /// Whether tokens say that they are ordered by their times.
+    pub fn ordering(&self) -> bool {
+        self.shared.keyring.tsa.ordering()
+    }
+
     /// Whether the clock lets tokens be issued.
     pub fn trust(&self) -> &ClockTrust {
         &self.shared.trust
@@ -137,13 +142,14 @@ async fn run(shared: Arc<Shared>, sequencer: Sequencer, mut inbox: mpsc::Receive
         let mut left = IMPRINTS_BYTES_MAX.saturating_sub(written_bytes(&first.asked));
         let mut batch = vec![first];
         while left >= LONGEST_WRITTEN
+            && batch.len() < usize::from(RANKS_MAX)
             && let Ok(next) = inbox.try_recv()
         {
             left -= written_bytes(&next.asked);
             batch.push(next);
         }
         // Here, in the order of the queue: the guard refuses a time before one already given.
-        match shared.keyring.tsa.now(&*shared.clock) {
+        match shared.keyring.tsa.now_without_blocking(&*shared.clock).await {
             Ok(at) => {
                 tokio::spawn(issue(shared.clone(), sequencer.clone(), batch, at, place));
             }
@@ -179,7 +185,8 @@ async fn issue(
     }
     let signed = tokio::task::spawn_blocking(move || {
         for (waiting, rank) in batch.into_iter().zip(0_u16..) {
-            let answer = match shared.keyring.tsa.issue(&waiting.asked, &serial(id, rank), at) {
+            let tsa = &shared.keyring.tsa;
+            let answer = match tsa.issue(&waiting.asked, &serial(id, rank), tsa.ranked(at, rank)) {
                 Ok(response) => Answer::Granted(response),
                 Err(cause) => Answer::Rejected(Refusal::of(cause)),
             };

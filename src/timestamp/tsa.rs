@@ -10,14 +10,21 @@ use crate::spec::tsp::{self, Failure, Imprint, Request, TspError, TstInfo};
 use const_oid::ObjectIdentifier;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::{Arc, PoisonError, RwLock};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// The policy of tokens when none is configured: `1.3.6.1.4.1.32473.3161.1`, under the enterprise number that IANA
 /// reserves for documentation (RFC 5612). An authority that publishes a policy puts its own identifier instead.
 pub const DEFAULT_POLICY: &str = "1.3.6.1.4.1.32473.3161.1";
 
 /// What tokens announce: the true time is within a second. It is the operator's to keep (NTP).
-const ACCURACY_S: u8 = 1;
+pub const ACCURACY_S: u8 = 1;
+
+/// Tokens that a millisecond has room for where each has a microsecond of its own.
+pub const RANKS_MAX: u16 = 1_000;
+
+/// A millisecond of its own is waited for by steps of this, so many times.
+const TRY_EVERY: std::time::Duration = std::time::Duration::from_micros(300);
+const TRIES_MAX: usize = 100;
 
 /// The digests stamped (ETSI TS 119 312).
 const ACCEPTED: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
@@ -29,6 +36,8 @@ pub struct Tsa {
     policy: ObjectIdentifier,
     random: SystemRandom,
     guard: TimeGuard,
+    /// Tokens say that they are ordered by their times, and are.
+    ordering: bool,
 }
 
 /// A request that can be honoured.
@@ -76,6 +85,7 @@ impl Refusal {
         let failure = match cause {
             TimestampError::ClockWentBackward { .. }
             | TimestampError::CertificateNotValid { .. }
+            | TimestampError::SameInstant
             | TimestampError::ClockUntrusted(_) => Failure::TimeNotAvailable,
             _ => Failure::SystemFailure,
         };
@@ -98,13 +108,31 @@ impl Tsa {
     pub fn new(signer: CmsSigner) -> Self {
         let policy = ObjectIdentifier::new_unwrap(DEFAULT_POLICY);
         let signer = RwLock::new(Arc::new(signer));
-        Self { signer, policy, random: SystemRandom::new(), guard: TimeGuard::new() }
+        Self { signer, policy, random: SystemRandom::new(), guard: TimeGuard::new(), ordering: false }
     }
 
     /// Announces this policy (dotted) in the tokens.
     pub fn set_policy(&mut self, dotted: &str) -> Result<(), TimestampError> {
         self.policy = ObjectIdentifier::new(dotted).map_err(|_| TimestampError::Policy(dotted.to_owned()))?;
         Ok(())
+    }
+
+    /// Tokens say `ordering`, and no two bear the same time: each is later than the ones before it, down to `after` for what
+    /// was signed before this process. True of one process alone: two that sign with the same key must not say it.
+    pub fn set_ordering(&mut self, after: Option<OffsetDateTime>) {
+        self.ordering = true;
+        self.guard.be_strict(after);
+    }
+
+    /// Whether tokens say that they are ordered by their times.
+    pub fn ordering(&self) -> bool {
+        self.ordering
+    }
+
+    /// The time of the token of this rank in a batch that [`Tsa::now`] gave a time: that very time, or so many microseconds
+    /// later where tokens are ordered. A millisecond has room for [`RANKS_MAX`].
+    pub fn ranked(&self, at: OffsetDateTime, rank: u16) -> OffsetDateTime {
+        if self.ordering { at + Duration::microseconds(i64::from(rank)) } else { at }
     }
 
     /// The certificate it signs with.
@@ -194,9 +222,27 @@ impl Tsa {
     }
 
     /// The time that tokens made now bear, to the millisecond below, whoever else asks for it meanwhile. Fails as
-    /// [`Tsa::instant`] does.
+    /// [`Tsa::instant`] does. Where tokens are ordered, waits for a millisecond of its own.
     pub fn now(&self, clock: &dyn Clock) -> Result<OffsetDateTime, TimestampError> {
-        self.guard.now(clock, self.signer().certificate())
+        for _ in 0..TRIES_MAX {
+            match self.guard.now(clock, self.signer().certificate()) {
+                Err(TimestampError::SameInstant) => std::thread::sleep(TRY_EVERY),
+                answer => return answer,
+            }
+        }
+        Err(TimestampError::SameInstant)
+    }
+
+    /// [`Tsa::now`] without holding a thread.
+    pub async fn now_without_blocking(&self, clock: &dyn Clock) -> Result<OffsetDateTime, TimestampError> {
+        for _ in 0..TRIES_MAX {
+            let answer = self.guard.now(clock, self.signer().certificate());
+            match answer {
+                Err(TimestampError::SameInstant) => tokio::time::sleep(TRY_EVERY).await,
+                answer => return answer,
+            }
+        }
+        Err(TimestampError::SameInstant)
     }
 
     /// The time that tokens made at `at` bear: to the millisecond below. Fails when it is before a time this authority
@@ -219,7 +265,7 @@ impl Tsa {
         at: OffsetDateTime,
         certificates: Certificates,
     ) -> Result<Vec<u8>, TimestampError> {
-        let info = TstInfo::encode(&asn1::oid(&self.policy), imprint, serial, at, ACCURACY_S, nonce);
+        let info = TstInfo::encode(&asn1::oid(&self.policy), imprint, serial, at, ACCURACY_S, self.ordering, nonce);
         let token = self.signer().sign(&oid::TST_INFO, &info, None, certificates)?;
         Ok(tsp::granted(&token))
     }

@@ -300,18 +300,18 @@ pub fn oid(identifier: &ObjectIdentifier) -> Vec<u8> {
     encode(tag::OID, &[identifier.as_bytes()])
 }
 
-/// A GeneralizedTime in UTC with millisecond precision, without trailing zeros (RFC 3161 § 2.4.2).
+/// A GeneralizedTime in UTC with microsecond precision, without trailing zeros (RFC 3161 § 2.4.2).
 pub fn generalized_time(at: OffsetDateTime) -> Vec<u8> {
     let at = at.to_offset(UtcOffset::UTC);
     let mut text = format!(
-        "{:04}{:02}{:02}{:02}{:02}{:02}.{:03}",
+        "{:04}{:02}{:02}{:02}{:02}{:02}.{:06}",
         at.year(),
         u8::from(at.month()),
         at.day(),
         at.hour(),
         at.minute(),
         at.second(),
-        at.millisecond()
+        at.microsecond()
     );
     text.truncate(text.trim_end_matches('0').trim_end_matches('.').len().max(14));
     encode(tag::GENERALIZED_TIME, &[text.as_bytes(), b"Z"])
@@ -412,6 +412,7 @@ mod tests {
         assert_eq!(written(datetime!(2026-02-03 04:05:10 UTC)), "20260203040510Z");
         assert_eq!(written(datetime!(2000-10-10 00:00:00 UTC)), "20001010000000Z");
         assert_eq!(written(datetime!(2026-02-03 04:05:10.120 UTC)), "20260203040510.12Z");
+        assert_eq!(written(datetime!(2026-02-03 04:05:10.000_005 UTC)), "20260203040510.000005Z");
         assert_eq!(signing_time(datetime!(2026-02-03 04:05:10.120 UTC)), b"\x17\x0d260203040510Z");
     }
 

@@ -45,7 +45,7 @@ impl Tsa {
 
     fn stamp(&self, digest: Digest, imprint: &[u8], at: OffsetDateTime) -> Vec<u8> {
         let policy = asn1::oid(&oid::DATA);
-        let info = TstInfo::encode(&policy, &Imprint::encode(digest, imprint), &[7], at, 1, None);
+        let info = TstInfo::encode(&policy, &Imprint::encode(digest, imprint), &[7], at, 1, false, None);
         self.signer.sign(&oid::TST_INFO, &info, None, Certificates::Included).unwrap()
     }
 }

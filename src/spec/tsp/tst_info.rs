@@ -17,6 +17,8 @@ pub struct TstInfo<'a> {
     pub time: OffsetDateTime,
     /// How far the true time may be.
     pub accuracy: Option<Duration>,
+    /// Whether any two tokens of the authority are ordered by their times, whatever the accuracy.
+    pub ordering: bool,
     /// Content octets of the request's nonce.
     pub nonce: Option<&'a [u8]>,
 }
@@ -37,9 +39,11 @@ impl<'a> TstInfo<'a> {
         let serial = fields.integer("le numéro de série du jeton")?;
         let time = fields.expect(tag::GENERALIZED_TIME, "la date du jeton")?.time()?;
         let accuracy = fields.optional(tag::SEQUENCE)?.map(|field| accuracy(field.reader())).transpose()?;
-        if !matches!(fields.optional(tag::BOOLEAN)?.map(|flag| flag.value), None | Some([0 | 0xff])) {
-            return Err(TspError::Structure("ordering n'est pas un booléen DER"));
-        }
+        let ordering = match fields.optional(tag::BOOLEAN)?.map(|flag| flag.value) {
+            None | Some([0]) => false,
+            Some([0xff]) => true,
+            Some(_) => return Err(TspError::Structure("ordering n'est pas un booléen DER")),
+        };
         let nonce = match fields.peek_tag() {
             Some(tag::INTEGER) => Some(fields.integer("un nonce")?),
             _ => None,
@@ -49,10 +53,10 @@ impl<'a> TstInfo<'a> {
             refuse_critical(extensions.reader())?;
         }
         fields.finish()?;
-        Ok(Self { policy, imprint, serial, time, accuracy, nonce })
+        Ok(Self { policy, imprint, serial, time, accuracy, ordering, nonce })
     }
 
-    /// The DER of a TSTInfo with millisecond time, `accuracy` in whole seconds, no ordering.
+    /// The DER of a TSTInfo with microsecond time, `accuracy` in whole seconds.
     ///
     /// `policy` and `imprint` are encoded elements, `serial` an unsigned big-endian number, `nonce` content octets.
     pub fn encode(
@@ -61,6 +65,7 @@ impl<'a> TstInfo<'a> {
         serial: &[u8],
         time: OffsetDateTime,
         accuracy_s: u8,
+        ordering: bool,
         nonce: Option<&[u8]>,
     ) -> Vec<u8> {
         asn1::sequence(&[
@@ -70,6 +75,8 @@ impl<'a> TstInfo<'a> {
             &asn1::unsigned(serial),
             &asn1::generalized_time(time),
             &asn1::sequence(&[&asn1::unsigned(&[accuracy_s])]),
+            // DEFAULT FALSE: not written then.
+            if ordering { &[tag::BOOLEAN, 1, 0xff] } else { &[] },
             &nonce.map(|octets| asn1::encode(tag::INTEGER, &[octets])).unwrap_or_default(),
         ])
     }

@@ -30,7 +30,7 @@ fn token(pieces: &[&[u8]], time: OffsetDateTime) -> Vec<u8> {
     let digest = DigestAlgorithm::Sha256.digest(&pieces.concat()).unwrap();
     let algorithm = sequence(&[&asn1::oid(&cms_oid::SHA256)]);
     let imprint = sequence(&[&algorithm, &encode(tag::OCTET_STRING, &[&digest])]);
-    let info = TstInfo::encode(&asn1::oid(&cms_oid::DATA), &imprint, &[7], time, 1, None);
+    let info = TstInfo::encode(&asn1::oid(&cms_oid::DATA), &imprint, &[7], time, 1, false, None);
     SIGNER.sign(&cms_oid::TST_INFO, &info, None, Certificates::Included).unwrap()
 }
 
