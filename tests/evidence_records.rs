@@ -14,7 +14,8 @@ use archiland::spec::cms::algorithm::Digest;
 use archiland::spec::ers::{DataObject, EvidenceRecord, Verified};
 use archiland::spec::tsp::token_of;
 use archiland::store::{Backend, open_backend};
-use archiland::timestamp::{Keyring, TimestampError};
+use archiland::timestamp::{KeyUse, Keyring, RevocationReason, TimestampError};
+use archiland::verify::{self, Trust, TrustedKey};
 use async_trait::async_trait;
 use object_store::ObjectStore;
 use std::path::{Path, PathBuf};
@@ -104,6 +105,7 @@ struct Bench {
     objects: Arc<dyn ObjectStore>,
     records: Vec<Record>,
     announced: Arc<Announced>,
+    distrusted: Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Bench {
@@ -126,7 +128,7 @@ impl Bench {
         for (number, document) in DOCUMENTS.iter().flat_map(|documents| documents.iter()).enumerate() {
             std::fs::write(directory.path().join(format!("document{number}")), document).unwrap();
         }
-        Self { directory, log, objects, records, announced: Arc::default() }
+        Self { directory, log, objects, records, announced: Arc::default(), distrusted: Mutex::default() }
     }
 
     async fn evidence(&self, index: usize) -> Option<Vec<u8>> {
@@ -140,6 +142,7 @@ impl Bench {
             stamper: stamper.clone(),
             policy: RenewalPolicy::parse(policy).unwrap(),
             journal: self.announced.clone(),
+            distrusted: self.distrusted.lock().unwrap().clone(),
         };
         renewal.pass(stamper.at, stamper.keyring.tsa.certificate().not_after()).await
     }
@@ -284,4 +287,52 @@ async fn evidence_refuses_a_record_that_says_something_else() {
     assert!(matches!(found, Err(EvidenceError::Corrupt { .. })));
     let listing = run_ok(bench.directory.path(), "ls", &["bucket/log/evidence"]);
     assert_eq!(String::from_utf8_lossy(&listing).trim(), "006.json");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compromised_key_proves_nothing_and_what_rests_on_it_is_renewed() {
+    let bench = Bench::new().await;
+    let now = SystemClock.now();
+    let at = bench.directory.path();
+    let day = |days: i64| now + Duration::days(days);
+    let first = authority(at, "first", now, now);
+    let second = authority(at, "second", now, day(20));
+    let certificates = [&first, &second].map(|one| one.keyring.anchors().certificates().to_vec()).concat();
+    let told = |since: OffsetDateTime, reason| {
+        let mut trust = Trust::in_authorities(Anchors::new(certificates.clone()));
+        trust.keys.push(TrustedKey {
+            key_use: KeyUse::Tsa,
+            certificate: first.keyring.tsa.certificate().fingerprint(),
+            since: None,
+            until: None,
+            revoked_since: Some(since),
+            reason: Some(reason),
+        });
+        trust
+    };
+    let check = |evidence: &[u8], trust: &Trust| verify::evidence(evidence, &[DataObject::Content(b"arrete")], trust);
+    Maker::new(bench.log.clone(), bench.objects.clone(), first.clone()).advance(0, 6).await.unwrap();
+
+    // Nothing else dates it: refused, even for a compromise that came later.
+    let fresh = bench.evidence(3).await.unwrap();
+    let compromise = RevocationReason::Compromise;
+    assert!(check(&fresh, &Trust::in_authorities(Anchors::new(certificates.clone()))).is_ok());
+    for since in [day(-1), day(10)] {
+        let error = check(&fresh, &told(since, compromise)).unwrap_err().to_string();
+        assert!(error.contains("compromise"), "{error}");
+    }
+    // Out of use later: what it signed before stays good.
+    assert!(check(&fresh, &told(day(10), RevocationReason::Superseded)).is_ok());
+
+    // The next pass renews what rests on it, though no certificate ends, and once.
+    assert!(bench.renew(&second, CERTIFICATES).await.unwrap().restamped.is_empty());
+    bench.distrusted.lock().unwrap().insert(first.keyring.tsa.certificate().fingerprint());
+    assert_eq!(bench.renew(&second, CERTIFICATES).await.unwrap().restamped, [6]);
+    assert!(bench.renew(&second, CERTIFICATES).await.unwrap().restamped.is_empty());
+    let renewed = bench.evidence(3).await.unwrap();
+    // A renewal after the compromise proves from its own time on; one before it, from the first.
+    let after = check(&renewed, &told(day(10), compromise)).unwrap();
+    assert_eq!((after.left_out.len(), after.since), (1, after.verified.stamps[1].token.time));
+    let before = check(&renewed, &told(day(30), compromise)).unwrap();
+    assert_eq!((before.left_out.len(), before.since), (0, before.verified.stamps[0].token.time));
 }

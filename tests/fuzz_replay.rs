@@ -42,6 +42,8 @@ const TARGETS: &[Target] = &[
     ("pdf", targets::pdf),
     ("asic", targets::asic),
     ("pes", targets::pes),
+    ("sealed_report", targets::sealed_report),
+    ("evidence_batch", targets::evidence_batch),
 ];
 
 #[test]

@@ -9,8 +9,8 @@ mod support;
 use archiland::config::Config;
 use archiland::package::{Body, Record};
 use archiland::sequencer::LogReader;
-use archiland::spec::cms::Anchors;
 use archiland::spec::cms::algorithm::Digest;
+use archiland::spec::cms::{Anchors, Certificate};
 use archiland::spec::tsp::{Request, SignedToken, TspError, token_of};
 use daemon::{ARCHILAND, Archive};
 use reqwest::{Client, StatusCode};
@@ -108,9 +108,19 @@ async fn who_may_ask_and_how() {
     assert_eq!(ask(kind, query.clone(), &archive.secret).await, StatusCode::OK);
     assert_eq!(ask("text/plain", query.clone(), &archive.secret).await, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(ask(kind, vec![0x30; 5000], &archive.secret).await, StatusCode::PAYLOAD_TOO_LARGE);
+    // The same question again, nonce and all, is another question: another token, under another number.
+    let certificate = Certificate::from_pem(&std::fs::read(archive.path().join("keys/tsa.pem")).unwrap()).unwrap();
+    let again = async || {
+        let request = client.post(archive.url("/tsa")).header("content-type", kind).body(query.clone());
+        let answer = request.bearer_auth(&archive.secret).send().await.unwrap().bytes().await.unwrap();
+        SignedToken::open(token_of(&answer).unwrap(), &certificate).unwrap()
+    };
+    let (one, other) = (again().await, again().await);
+    assert_eq!((one.nonce.as_deref(), other.nonce.as_deref()), (Some(&[1][..]), Some(&[1][..])));
+    assert!(one.serial != other.serial && one.time <= other.time);
     let metrics = client.get(archive.url("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(
-        metrics.contains("archiland_timestamps_total 1") && metrics.contains("archiland_clock_trusted 1"),
+        metrics.contains("archiland_timestamps_total 3") && metrics.contains("archiland_clock_trusted 1"),
         "{metrics}"
     );
 }

@@ -81,6 +81,7 @@ pub use openapi::document as openapi_document;
 pub use own::{Own, archive_own};
 pub use problem::{Problem, ProblemDocument};
 pub use services::{App, External, Parts, RenewalRequest, Services};
+pub use tsa::REQUEST_BYTES_MAX as TSA_REQUEST_BYTES_MAX;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest request looked at, in bytes: a digest, an identifier and a nonce take a hundred.
-const REQUEST_BYTES_MAX: u64 = 4096;
+pub const REQUEST_BYTES_MAX: u64 = 4096;
 
 const QUERY: &str = "application/timestamp-query";
 const REPLY: HeaderValue = HeaderValue::from_static("application/timestamp-reply");

@@ -7,8 +7,8 @@ use super::verify::trust_place;
 use super::{Ending, Outcome, Unusable, terminal};
 use crate::spec::cms::Anchors;
 use crate::spec::cms::algorithm::Digest;
-use crate::spec::ers::{DataObject, ErsError, MAX_RECORD_BYTES, Verified};
-use crate::verify::{self, EvidenceRefusal, Trust};
+use crate::spec::ers::{DataObject, ErsError, MAX_RECORD_BYTES};
+use crate::verify::{self, EvidenceProof, EvidenceRefusal, Trust};
 use anyhow::Context;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ fn verify(files: &[PathBuf], evidence: &Path, trust: &Trust) -> Outcome {
         digests.iter().map(|known| known.iter().map(|(digest, value)| (*digest, value.as_slice())).collect()).collect();
     let documents: Vec<DataObject<'_>> = borrowed.iter().map(|known| DataObject::Digests(known)).collect();
     match verify::evidence(&record, &documents, trust) {
-        Ok(verified) => tell(files, &verified),
+        Ok(proof) => tell(files, &proof),
         Err(EvidenceRefusal::Record(error @ (ErsError::Der(_) | ErsError::Xml(_) | ErsError::TooLarge { .. }))) => {
             Err(Unusable(format!("{} : {error}", evidence.display())).into())
         }
@@ -123,7 +123,8 @@ fn verify(files: &[PathBuf], evidence: &Path, trust: &Trust) -> Outcome {
     }
 }
 
-fn tell(files: &[PathBuf], verified: &Verified) -> Outcome {
+fn tell(files: &[PathBuf], proof: &EvidenceProof) -> Outcome {
+    let verified = &proof.verified;
     for file in files {
         terminal::say(format_args!("{} : preuve valide", file.display()))?;
     }
@@ -136,6 +137,10 @@ fn tell(files: &[PathBuf], verified: &Verified) -> Outcome {
             token.signer.subject()
         ))?;
     }
+    for left_out in &proof.left_out {
+        terminal::say(format_args!("  ne compte pas : {left_out}"))?;
+    }
+    terminal::say(format_args!("  prouvé depuis le {}", proof.since.format(&Rfc3339)?))?;
     if let Some(until) = verified.until() {
         terminal::say(format_args!("  à renouveler avant le {}", until.format(&Rfc3339)?))?;
     }

@@ -157,6 +157,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The names of the commands.
+pub fn command_names() -> Vec<String> {
+    usage::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
 /// Reads the command line as one of `C`.
 fn read<C: Subcommand>() -> Result<C, clap::Error> {
     let matches = usage::command_of::<C>().try_get_matches()?;

@@ -21,7 +21,7 @@ impl Default for File {
 }
 
 /// Days before the end of a certificate from which it is an alarm, by default: a new one takes weeks to obtain.
-pub(super) const WARN_DAYS: u32 = 60;
+pub const WARN_DAYS: u32 = 60;
 
 /// A PKCS#11 module that holds private keys.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,8 +42,11 @@ pub struct Pkcs11Config {
     pub timeout_ms_max: u64,
 }
 
+/// How long a signature of a module may take, by default, in milliseconds.
+pub const PKCS11_TIMEOUT_MS: u64 = 5000;
+
 fn default_timeout_ms() -> u64 {
-    5000
+    PKCS11_TIMEOUT_MS
 }
 
 impl Pkcs11Config {

@@ -13,7 +13,7 @@ mod trust;
 
 pub use error::ConfigError;
 pub(crate) use error::in_french;
-pub use keys::Pkcs11Config;
+pub use keys::{PKCS11_TIMEOUT_MS, Pkcs11Config, WARN_DAYS};
 pub use limits::{BODY_BYTES_CEILING, Limits};
 pub use store::{S3Config, StoreConfig};
 pub use timestamp::{ClockConfig, ExternalConfig, ExternalMode, ExternalTsaConfig, Timestamp};

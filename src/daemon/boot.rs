@@ -24,7 +24,8 @@ use crate::spec::tlog::policy::Policy;
 use crate::spec::tsp::received::{Token, token_bytes};
 use crate::store::{Store, StoreOptions};
 use crate::timestamp::{
-    ClockOptions, ClockTrust, ExternalTsas, Intents, Keyring, KeyringError, SealOffice, TimestampService, watch_clock,
+    ClockOptions, ClockTrust, ExternalTsas, Intents, KeyUse, Keyring, KeyringError, RevocationReason, SealOffice,
+    TimestampService, watch_clock,
 };
 use crate::transfer::clamd::{Address, Clamd};
 use crate::trust::Fetcher;
@@ -32,6 +33,7 @@ use crate::validation::{Rules, SharedRules};
 use crate::views::{FollowError, Follower, LogSource, Pace, Progress};
 use crate::witness::{Gatherer, Watch};
 use object_store::ObjectStore;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -215,6 +217,15 @@ fn stamped_at(response: &[u8]) -> Option<OffsetDateTime> {
     Some(Token::parse(token_bytes(response).ok()?).ok()?.info.time)
 }
 
+/// The time-stamping certificates whose key was in somebody else's hands.
+fn compromised(keyring: &Keyring) -> BTreeSet<String> {
+    let revoked = keyring.generations().list.into_iter().filter(|generation| {
+        generation.key_use == KeyUse::Tsa
+            && generation.revoked.as_ref().is_some_and(|revoked| revoked.reason == RevocationReason::Compromise)
+    });
+    revoked.map(|generation| generation.certificate).collect()
+}
+
 /// What makes evidence and renews it.
 fn preserving(
     config: &Config,
@@ -232,6 +243,7 @@ fn preserving(
         stamper: Arc::new(stamping.clone()),
         policy,
         journal: Arc::new(LogJournal { sequencer: sequencer.clone(), clock: clock.clone() }),
+        distrusted: compromised(keyring),
     };
     Preserving {
         maker: Maker::new(log, objects.clone(), Arc::new(stamping.clone())),

@@ -28,5 +28,6 @@ pub use error::DaemonError;
 pub use init::{ADMIN_TOKEN_FILE, Initialised, OPERATOR, init, init_over};
 pub use listen::Running;
 pub use lock::{Address, running};
+pub use preserve::RENEWAL_EVERY;
 pub use signals::serve_until_signal;
 pub use signer::KeyringSigner;

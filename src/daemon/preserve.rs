@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Between two looks at what is due.
-const RENEWAL_EVERY: Duration = Duration::from_secs(24 * 3600);
+pub const RENEWAL_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// The first look, once what came since the last stop has its evidence.
 const RENEWAL_FIRST: Duration = Duration::from_secs(600);

@@ -11,7 +11,7 @@
 //! of hash values that lead further up where a token covers more than this batch. The first stamp of a chain covers the
 //! tree, each next one the token before it.
 
-use super::EvidenceError;
+use super::{ENTRIES_MAX, EvidenceError};
 use crate::spec::cms::algorithm::Digest;
 use crate::spec::ers::{ArchiveTimestamp, EvidenceRecord, HashTree, chain, encode, root_of};
 use base64::Engine;
@@ -75,6 +75,13 @@ impl EvidenceBatch {
         }
         if batch.first >= batch.size || batch.chains.iter().any(|chain| chain.stamps.is_empty()) {
             return Err("lot sans étendue ou chaîne sans horodatage".to_owned());
+        }
+        let within = |(first, count): &(u64, u64)| {
+            *first >= batch.first && first.checked_add(*count).is_some_and(|end| end <= batch.size)
+        };
+        let all_within = batch.chains.iter().all(|chain| chain.archives.iter().all(within));
+        if batch.size - batch.first > ENTRIES_MAX || !all_within {
+            return Err(format!("plus de {ENTRIES_MAX} entrées, ou des archives hors du lot"));
         }
         Ok(batch)
     }
@@ -203,7 +210,7 @@ impl BatchChain {
         let mut before = 0_u64;
         for (first, count) in &self.archives {
             if let Some(within) = index.checked_sub(*first).filter(|within| within < count) {
-                return usize::try_from(before + within).ok();
+                return usize::try_from(before.checked_add(within)?).ok();
             }
             before = before.saturating_add(*count);
         }

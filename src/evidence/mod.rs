@@ -17,7 +17,7 @@ mod renewal;
 pub use batch::{BatchChain, BatchStamp, EvidenceBatch};
 pub use maker::{Maker, Stamper, evidence_for};
 pub use policy::{RenewalPolicy, RenewalPolicyError};
-pub use renewal::{Journal, Renewal, Renewed};
+pub use renewal::{GROUP_MAX, Journal, Renewal, Renewed};
 
 use crate::sequencer::LogError;
 use crate::spec::ers::ErsError;

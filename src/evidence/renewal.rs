@@ -17,11 +17,12 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// Batches renewed by one token.
-const GROUP_MAX: usize = 256;
+pub const GROUP_MAX: usize = 256;
 
 /// A pass over the evidence of a bucket.
 pub struct Renewal {
@@ -35,6 +36,8 @@ pub struct Renewal {
     pub policy: RenewalPolicy,
     /// Who is told beforehand.
     pub journal: Arc<dyn Journal>,
+    /// Fingerprints of certificates whose key was compromised: what rests on one is renewed.
+    pub distrusted: BTreeSet<String>,
 }
 
 /// Puts the intent of a renewal into the log.
@@ -112,6 +115,10 @@ impl Renewal {
         let end = token.signer.not_after();
         if self.policy.digest_is_due(digest, now) && digest != self.policy.successor() {
             return Ok((Need::Tree, OffsetDateTime::UNIX_EPOCH));
+        }
+        if self.distrusted.contains(&token.signer.fingerprint()) {
+            // Whatever ours does, it does better.
+            return Ok((Need::Stamp, OffsetDateTime::UNIX_EPOCH));
         }
         let due = self.policy.stamp_is_due(&token.signer.key_algorithm(), end, now);
         Ok((if due { Need::Stamp } else { Need::Nothing }, end))

@@ -1,5 +1,6 @@
 //! A bucket that is read, never written, and that counts: how much of the log a proof needs is promised, and asserted.
 
+use crate::package::safe_integer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -19,8 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[serde(deny_unknown_fields)]
 pub struct Reads {
     /// Objects asked for.
+    #[serde(deserialize_with = "safe_integer")]
     pub objects: u64,
     /// Folders listed: a thousand names each at most.
+    #[serde(deserialize_with = "safe_integer")]
     pub lists: u64,
 }
 

@@ -365,13 +365,18 @@ impl Visit<'_> {
             let objects: Vec<DataObject<'_>> = known.iter().map(|known| DataObject::Digests(known)).collect();
             verify::evidence(&evidence, &objects, &trust)
         });
-        let verified = judged
+        let proof = judged
             .await
             .map_err(|error| (Indication::Indeterminate, error.to_string()))?
             .map_err(|error: EvidenceRefusal| (Indication::Failed, error.to_string()))?;
-        let time = |at: Option<OffsetDateTime>| at.map(french_time).unwrap_or_default();
-        let (count, since, until) = (verified.stamps.len(), time(verified.since()), time(verified.until()));
-        Ok(format!("{count} horodatage(s) depuis le {since} ; à renouveler avant le {until}"))
+        let count = proof.verified.stamps.len() - proof.left_out.len();
+        let until = proof.verified.until().map(french_time).unwrap_or_default();
+        let mut told =
+            format!("{count} horodatage(s) depuis le {} ; à renouveler avant le {until}", french_time(proof.since));
+        for left_out in &proof.left_out {
+            told = format!("{told} ; ne compte pas : {left_out}");
+        }
+        Ok(told)
     }
 
     /// A small object of the log.

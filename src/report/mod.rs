@@ -21,6 +21,7 @@ pub use examine::{Examiner, Subject};
 pub use pdf::to_pdf;
 pub use sealed::{REPORT_BYTES_MAX, SealedReport, SealedReportError};
 
+use crate::package::safe_integer;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -172,6 +173,7 @@ pub struct ReceivedDocument {
     /// Its name.
     pub name: String,
     /// Length in bytes.
+    #[serde(deserialize_with = "safe_integer")]
     pub size_bytes: u64,
     /// SHA-256 at deposit.
     pub sha256: String,
@@ -191,6 +193,7 @@ pub struct ArchiveReport {
     /// Its identifier (ARK).
     pub archive: String,
     /// Index of its entry in the log.
+    #[serde(deserialize_with = "safe_integer")]
     pub index: u64,
     /// The worst of the checks that the archive answers for.
     pub indication: Indication,
@@ -234,6 +237,7 @@ pub struct ObservedLog {
     /// Its origin.
     pub origin: String,
     /// Entries.
+    #[serde(deserialize_with = "safe_integer")]
     pub size: u64,
     /// The published checkpoint, a C2SP signed note; empty when there is none.
     pub checkpoint: String,

@@ -6,6 +6,8 @@
 
 mod worker;
 
+pub use worker::LOOK_EVERY;
+
 use crate::spec::cms::key::{KeyFailure, KeyKind, SigningKey};
 use crate::spec::cms::{Certificate, SignerError};
 use std::path::PathBuf;

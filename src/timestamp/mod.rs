@@ -28,14 +28,14 @@ mod tsa;
 pub use external::{ExternalError, ExternalToken, ExternalTsas};
 pub use files::KeyFileError;
 pub use generations::{Generation, KeyState, KeyUse, Revocation, RevocationReason};
-pub use hsm::HsmError;
+pub use hsm::{HsmError, LOOK_EVERY as HSM_LOOK_EVERY};
 pub use intent::Intents;
 pub use keyring::{Change, KeyEntry, Keyring, KeyringError, NewKey, Staged, names};
 pub use office::{SealForm, SealOffice};
 pub use seal::Sealer;
-pub use service::{Answer, TimestampService};
-pub use trust::{ClockOptions, ClockState, ClockTrust, watch_clock};
-pub use tsa::{ACCURACY_S, Asked, DEFAULT_POLICY, RANKS_MAX, Refusal, Tsa};
+pub use service::{Answer, JOURNAL_DELAY_MAX, TimestampService};
+pub use trust::{ClockOptions, ClockState, ClockTrust, ROUNDS_MISSED_MAX, watch_clock};
+pub use tsa::{ACCEPTED, ACCURACY_S, Asked, DEFAULT_POLICY, RANKS_MAX, Refusal, Tsa};
 
 use crate::spec::cms::CmsError;
 

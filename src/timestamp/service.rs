@@ -29,7 +29,7 @@ const BATCHES_MAX: usize = 6;
 const IMPRINTS_BYTES_MAX: usize = RECORD_BYTES_MAX - 2048;
 
 /// The longest a token may wait for the log: its time would say little of when it was made.
-const DELAY_MAX: Duration = Duration::from_secs(10);
+pub const JOURNAL_DELAY_MAX: Duration = Duration::from_secs(10);
 
 /// Who the record says did it.
 const ACTOR: &str = "system:tsa";
@@ -171,9 +171,9 @@ async fn issue(
         Err(cause) => return refuse(batch, &cause),
     };
     match sequencer.submit(Submission { record: record.into(), idempotency: None }).await {
-        Ok(_) if closed.elapsed() <= DELAY_MAX => {}
+        Ok(_) if closed.elapsed() <= JOURNAL_DELAY_MAX => {}
         Ok(_) => {
-            let why = format!("le journal a mis plus de {} s à consigner les jetons", DELAY_MAX.as_secs());
+            let why = format!("le journal a mis plus de {} s à consigner les jetons", JOURNAL_DELAY_MAX.as_secs());
             return refuse(batch, &TimestampError::ClockUntrusted(why));
         }
         Err(SubmitError::Full) => return batch.into_iter().for_each(|waiting| tell(waiting, Answer::Busy)),

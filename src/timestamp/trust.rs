@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_secs(1);
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// Rounds without a quorum before the last good one is too old.
-const ROUNDS_MISSED_MAX: u32 = 3;
+pub const ROUNDS_MISSED_MAX: u32 = 3;
 
 /// What the clock is held against.
 #[derive(Debug, Clone, PartialEq, Eq)]

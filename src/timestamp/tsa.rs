@@ -27,7 +27,7 @@ const TRY_EVERY: std::time::Duration = std::time::Duration::from_micros(300);
 const TRIES_MAX: usize = 100;
 
 /// The digests stamped (ETSI TS 119 312).
-const ACCEPTED: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
+pub const ACCEPTED: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
 
 /// A time-stamping authority: a key, its certificate, a policy.
 #[derive(Debug)]

@@ -13,39 +13,56 @@ pub enum EvidenceRefusal {
     /// It does not hold by itself.
     #[error(transparent)]
     Record(#[from] ErsError),
-    /// A time-stamp of it is not to be relied on.
+    /// None of its time-stamps is to be relied on.
     #[error("{0}")]
     Key(String),
 }
 
-/// Checks evidence (DER, or XML) of `documents`, down to the trusted authorities, and that no time-stamp of it is by a key
-/// that was compromised or replaced by then. A token of a key compromised later counts where a later time-stamp of the record,
-/// by another key, was made before the compromise: it covers the older one (RFC 4998 § 5.2).
-pub fn evidence(record: &[u8], documents: &[DataObject<'_>], trust: &Trust) -> Result<Verified, EvidenceRefusal> {
+/// Evidence that proves something.
+#[derive(Debug, Clone)]
+pub struct EvidenceProof {
+    /// Its time-stamps, which hold by themselves.
+    pub verified: Verified,
+    /// Since when the documents are proved to exist: the first time-stamp by a key that may be relied on.
+    pub since: OffsetDateTime,
+    /// Time-stamps that do not count, and why, in French.
+    pub left_out: Vec<String>,
+}
+
+/// Checks evidence (DER, or XML) of `documents`, down to the trusted authorities, and that it rests on keys that may be relied
+/// on. Each time-stamp covers those before it (RFC 4998 § 5.2): a token of a key that was compromised or replaced by then counts
+/// for nothing, and what it covers is proved by a later one, from its time on. A token of a key compromised later counts where
+/// a later time-stamp, by a key that is good, is of before the compromise.
+pub fn evidence(record: &[u8], documents: &[DataObject<'_>], trust: &Trust) -> Result<EvidenceProof, EvidenceRefusal> {
     let verified = if record.first() == Some(&0x30) {
         EvidenceRecord::parse(record)?.verify(documents, Some(&trust.anchors))?
     } else {
         verify_xml(record, documents, Some(&trust.anchors))?
     };
     let standings: Vec<Standing> = verified.stamps.iter().map(|stamp| standing_of(stamp, trust)).collect();
+    let (mut since, mut left_out) = (None::<OffsetDateTime>, Vec::new());
     for (rank, (stamp, found)) in verified.stamps.iter().zip(&standings).enumerate() {
-        let refuse = |why: String| {
-            let signer = printable(stamp.token.signer.subject());
-            Err(EvidenceRefusal::Key(format!("{}, par {signer} : {why}", stamp.place)))
+        let why = match found {
+            Standing::Good => None,
+            Standing::Worthless(why) => Some(why.clone()),
+            Standing::Doubtful(since) if renewed_before(&verified.stamps, &standings, rank, *since) => None,
+            Standing::Doubtful(since) => Some(format!(
+                "clé compromise depuis le {}, et aucun renouvellement par une autre clé n'est antérieur",
+                french_time(*since)
+            )),
         };
-        match found {
-            Standing::Good => {}
-            Standing::Worthless(why) => return refuse(why.clone()),
-            Standing::Doubtful(since) if renewed_before(&verified.stamps, &standings, rank, *since) => {}
-            Standing::Doubtful(since) => {
-                return refuse(format!(
-                    "clé compromise depuis le {}, et aucun renouvellement par une autre clé n'est antérieur",
-                    french_time(*since)
-                ));
+        match why {
+            None => since = since.or(Some(stamp.token.time)),
+            Some(why) => {
+                let signer = printable(stamp.token.signer.subject());
+                left_out.push(format!("{}, par {signer} : {why}", stamp.place));
             }
         }
     }
-    Ok(verified)
+    match since {
+        Some(since) => Ok(EvidenceProof { verified, since, left_out }),
+        None => Err(EvidenceRefusal::Key(left_out.join(" ; "))),
+    }
 }
 
 fn standing_of(stamp: &Stamp, trust: &Trust) -> Standing {

@@ -10,7 +10,7 @@ mod payload;
 mod sealed;
 mod trust;
 
-pub use evidence::{EvidenceRefusal, evidence};
+pub use evidence::{EvidenceProof, EvidenceRefusal, evidence};
 pub use keys::TrustedKey;
 pub use payload::{Measure, measure};
 pub use sealed::seal_beside;

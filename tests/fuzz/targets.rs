@@ -4,8 +4,10 @@
 
 use archiland::admission::multipart::{Event, MultipartError, Parser, PartHead};
 use archiland::admission::{Metadata, content_digest, decode_header, file_name, parse_date};
+use archiland::evidence::EvidenceBatch;
 use archiland::package::{Ark, Record, entry_of};
 use archiland::receipt::{Form, RECEIPT_BYTES_MAX, Receipt};
+use archiland::report::{SealedReport, to_pdf};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
 use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode, verify_xml};
@@ -531,5 +533,34 @@ pub(crate) fn sip(data: &[u8]) {
     assert!(checked.report.events.len() <= EVENTS_KEPT_MAX + 1);
     for member in checked.container.iter().flat_map(|container| &container.members) {
         assert!(!member.name.starts_with('/') && member.name.split('/').all(|part| part != ".."));
+    }
+}
+
+/// A sealed report: what is read is written and read again as the same, is never believed without an authority, and can be set in
+/// type.
+pub fn sealed_report(data: &[u8]) {
+    let Ok((sealed, report)) = SealedReport::parse(data) else { return };
+    let again = SealedReport::parse(&sealed.to_json()).expect("what was written is read");
+    assert_eq!(again, (sealed.clone(), report.clone()));
+    assert!(sealed.verify(&archiland::verify::Trust::in_authorities(Anchors::default())).is_err());
+    assert!(!report.to_string().is_empty());
+    if data.len() < 20_000 {
+        assert!(to_pdf(&report, &sealed, time::OffsetDateTime::UNIX_EPOCH).write().starts_with(b"%PDF-1.7"));
+    }
+}
+
+/// The evidence of a batch: what is read is written and read again as the same, and no archive gets a record for documents that
+/// are not its own.
+pub fn evidence_batch(data: &[u8]) {
+    let Ok(batch) = EvidenceBatch::parse(data) else { return };
+    assert_eq!(EvidenceBatch::parse(&batch.to_bytes()).as_ref(), Ok(&batch));
+    for index in [0, batch.first, batch.size, u64::MAX] {
+        let documents = |digest: archiland::spec::cms::algorithm::Digest| Some(vec![vec![7; digest.size()]]);
+        if let Ok(Some(record)) = batch.record_of(index, &documents) {
+            // A record was put together over these documents; whether tokens hold is for whoever checks it.
+            let _ = EvidenceRecord::parse(&record);
+        }
+        let nothing = |_| None;
+        assert!(!matches!(batch.record_of(index, &nothing), Ok(Some(_))) || batch.chains.is_empty());
     }
 }

@@ -19,6 +19,7 @@ mod signed_data;
 mod verify;
 
 pub use certificate::{Anchors, Certificate, CertificateError};
+pub use key::RSA_BITS_MIN;
 pub use sign::{Certificates, CmsSigner, SignerError};
 pub use signed_data::{Attributes, SignedData, SignerId, SignerInfo};
 pub use verify::{Verified, check_reference, verify_attached, verify_detached, verify_signer};

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the token is looked at while nobody asks for anything.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How soon a token that could not be entered is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
