@@ -538,7 +538,7 @@ pub(crate) fn sip(data: &[u8]) {
 
 /// A sealed report: what is read is written and read again as the same, is never believed without an authority, and can be set in
 /// type.
-pub fn sealed_report(data: &[u8]) {
+pub(crate) fn sealed_report(data: &[u8]) {
     let Ok((sealed, report)) = SealedReport::parse(data) else { return };
     let again = SealedReport::parse(&sealed.to_json()).expect("what was written is read");
     assert_eq!(again, (sealed.clone(), report.clone()));
@@ -551,7 +551,7 @@ pub fn sealed_report(data: &[u8]) {
 
 /// The evidence of a batch: what is read is written and read again as the same, and no archive gets a record for documents that
 /// are not its own.
-pub fn evidence_batch(data: &[u8]) {
+pub(crate) fn evidence_batch(data: &[u8]) {
     let Ok(batch) = EvidenceBatch::parse(data) else { return };
     assert_eq!(EvidenceBatch::parse(&batch.to_bytes()).as_ref(), Ok(&batch));
     for index in [0, batch.first, batch.size, u64::MAX] {
