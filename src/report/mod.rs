@@ -4,7 +4,7 @@
 //! * [`Examiner`] makes the checks again from the bucket: documents re-read, inclusion, consistency since the deposit,
 //!   time-stamps, seal, evidence. It reads what a proof needs, which grows with the logarithm of the log, and counts it;
 //! * [`Report`] is what it found, as canonical JSON (RFC 8785); [`SealedReport`] the same under the archive's seal;
-//! * [`to_pdf`] sets it in type, and [`attestation`] sets a receipt, both as PDF/A-3b with the JSON attached and room for the seal.
+//! * [`to_pdf`] sets it in type, and [mod@attestation] sets a receipt, both as PDF/A-3b with the JSON attached and room for the seal.
 //!
 //! What signatures in the documents are worth now is said by whoever validates them: [`ArchiveReport::judge_signatures`].
 
