@@ -27,6 +27,7 @@ const TARGETS: &[Target] = &[
     ("seda_manifest", targets::seda_manifest),
     ("seda_unit", targets::seda_unit),
     ("relaxng", targets::relaxng),
+    ("json_schema", targets::json_schema),
     ("referential", targets::referential),
     ("pronom", targets::pronom),
     ("sip", targets::sip),

@@ -2,6 +2,7 @@
 
 use super::auth::Caller;
 use super::code::Code;
+use super::deliveries::load;
 use super::identifier::Identified;
 use super::problem::Problem;
 use super::range::{self, Asked};
@@ -55,9 +56,7 @@ pub(super) async fn fetch(
     let n: usize = place.1.parse().map_err(|_| Problem::not_found())?;
     let payload = found.record.payloads().get(n).ok_or_else(Problem::not_found)?;
 
-    if super::deliveries::load::standing(&app, found.index).await?.eliminated.is_some() {
-        return Err(super::deliveries::load::eliminated());
-    }
+    load::readable(&app, &caller, &found).await?;
     let etag = format!("\"{}\"", payload.sha256);
     let mut response = Response::new(Body::empty());
     describe(response.headers_mut(), payload, &etag);

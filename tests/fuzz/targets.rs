@@ -11,6 +11,7 @@ use archiland::report::{SealedReport, to_pdf};
 use archiland::sequencer::head::Head;
 use archiland::spec::cms::{Anchors, Certificate, verify_attached, verify_detached};
 use archiland::spec::ers::{ArchiveTimestamp, DataObject, EvidenceRecord, chain, encode, verify_xml};
+use archiland::spec::json_schema::Schema;
 use archiland::spec::pes::{Content as PesContent, ContentLimits, Limits as PesLimits, Pes};
 use archiland::spec::pronom::table;
 use archiland::spec::rng;
@@ -485,6 +486,18 @@ pub(crate) fn relaxng(data: &[u8]) {
     let Ok(grammar) = rng::Grammar::parse(text) else { return };
     let bounds = Bounds::default();
     let _ = rng::validate(&grammar, document, &bounds.xml);
+}
+
+/// A schema judges any document within bounds: the bytes after a NUL, or the schema itself.
+pub(crate) fn json_schema(data: &[u8]) {
+    let (schema, document) = match data.iter().position(|byte| *byte == 0) {
+        Some(at) => (&data[..at], &data[at + 1..]),
+        None => (data, data),
+    };
+    let Ok(schema) = serde_json::from_slice(schema) else { return };
+    let Some(schema) = Schema::new(schema) else { return };
+    let Ok(document) = serde_json::from_slice(document) else { return };
+    assert!(schema.validate(&document).len() <= 100, "faults are bounded");
 }
 
 /// A file of reference data gives a list that is stored and read back the same, and what the checks use.

@@ -2,10 +2,11 @@
 
 use super::super::auth::Caller;
 use super::super::code::Code;
+use super::super::identifier::Found;
 use super::super::problem::Problem;
 use super::super::services::App;
 use crate::catalog::Standing;
-use crate::dissemination::{Archived, EXPORTED_MAX};
+use crate::dissemination::{Archived, EXPORTED_MAX, rights};
 use crate::package::{Ark, Deposit, Payload, Record};
 use crate::search::{Audience, PAGE_HITS_MAX, Query};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -48,6 +49,33 @@ pub(in crate::api) async fn asked(
         indexes.extend(within(app, &agency, &operation, tops).await?);
     }
     load(app, indexes).await
+}
+
+/// Whether the documents of an archive may be read: they are there, and whoever is not of its agency waits for the end of
+/// its access rules, as with a delivery. Where no rule is known, an auditor reads.
+pub(in crate::api) async fn readable(app: &App, caller: &Caller, found: &Found) -> Result<(), Problem> {
+    let standing = standing(app, found.index).await?;
+    if standing.eliminated.is_some() {
+        return Err(eliminated());
+    }
+    let Some(deposit) = found.record.deposit().filter(|_| caller.agency != found.record.agency) else {
+        return Ok(());
+    };
+    let archive = Archived {
+        ark: app.ark(found.index).to_string(),
+        agency: found.record.agency.clone(),
+        deposit: deposit.clone(),
+        rules: standing.rules,
+        ..Archived::default()
+    };
+    match rights::withheld(&archive, &caller.agency, app.clock.now().date()).filter(|kept| kept.rule.is_some()) {
+        None => Ok(()),
+        Some(kept) => Err(Problem::new(
+            Code::NotCommunicable,
+            format!("Pas encore communicable à un autre service : {kept}. Demandez-la (/v1/deliveries)."),
+            "Not communicable to another agency yet: ask for it (/v1/deliveries).",
+        )),
+    }
 }
 
 /// Those that were not eliminated.

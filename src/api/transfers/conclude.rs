@@ -170,7 +170,7 @@ async fn documents(
         outcome,
         date,
         accepted,
-    })
+    })?
     .into_bytes();
     let sealed = app.seals.seal("seda-reply", Bytes::from(reply.clone()), SealForm::Around).await;
     let seal = sealed.map_err(|e| Problem::internal(&e))?;

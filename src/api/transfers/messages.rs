@@ -4,6 +4,8 @@
 use super::job::Dialect;
 use super::operations::Operation;
 use super::process::Work;
+use crate::api::problem::Problem;
+use crate::api::requests;
 use crate::spec::seda::fragment::Fragments;
 use crate::spec::seda::write::{self, Event, Kind, Outgoing, Party, UnitId, archive};
 use crate::spec::seda::{Head, Version};
@@ -50,7 +52,7 @@ pub(super) struct Told<'a> {
 }
 
 /// The reply to a transfer.
-pub(super) fn reply(told: &Told<'_>) -> String {
+pub(super) fn reply(told: &Told<'_>) -> Result<String, Problem> {
     let head = told.operation.head().cloned().unwrap_or_default();
     let version = head.version.unwrap_or(Version::V2_2);
     let request = head.identifier.unwrap_or_else(|| told.operation.job.package.name.clone());
@@ -79,8 +81,7 @@ pub(super) fn reply(told: &Told<'_>) -> String {
             message.accepted = accepted(work, archives);
         }
     }
-    // The reply exists in every version.
-    write::write(Kind::ArchiveTransferReply, version, &message).unwrap_or_default()
+    requests::written(Kind::ArchiveTransferReply, version, &message)
 }
 
 /// The archives of a transfer of 0.2 or 1.0, each with the identifier it was given.

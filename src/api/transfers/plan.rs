@@ -5,7 +5,7 @@ use crate::package::{AppliedRule, UnitObject};
 use crate::spec::seda::manifest::{Attachment, Kind, Manifest, Owner, Said, Target};
 use crate::spec::seda::{Text, Version};
 use crate::transfer::check::{Applied, Seen, compute};
-use crate::transfer::event::Journal;
+use crate::transfer::event::{Journal, Outcome};
 use crate::transfer::referentials::{Duration, Measure, Referentials, Rule};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -70,7 +70,12 @@ impl Plan {
             }
         }
         let rules = rules(manifest, referentials);
-        let rules = compute(manifest, &rules).map(|computed| computed.units).unwrap_or_default();
+        let rules = compute(manifest, &rules).map(|computed| computed.units);
+        if rules.is_none() && journal.outcome() != Outcome::Ko {
+            // Nothing is archived without the rules that apply to it.
+            journal.ko("UNITS_RULES_COMPUTE.TOO_MANY", "l'héritage des règles ne peut être calculé", None);
+        }
+        let rules = rules.unwrap_or_default();
         let mut plan = Self { units, rules, actions: HashMap::new(), starts: HashMap::new() };
         for category in &manifest.categories {
             if let Said::FinalAction(action) = category.said {

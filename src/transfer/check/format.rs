@@ -74,7 +74,18 @@ pub(super) fn compare(announced: Option<&str>, found: Format, shown: &Shown, con
         }
         return Compared::Same;
     };
+    if looks_like_puid(announced) && table().get(announced).is_none() {
+        return Compared::Differs(format!(
+            "format annoncé {announced}, inconnu de PRONOM ; contenu reconnu comme {label}"
+        ));
+    }
     by_signature(announced, shown).unwrap_or_else(|| by_family(announced, found, label))
+}
+
+/// `fmt/18`, `x-fmt/111`: whatever else is announced is somebody's own name for a format.
+fn looks_like_puid(text: &str) -> bool {
+    let number = text.strip_prefix("x-").unwrap_or(text).strip_prefix("fmt/");
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What signatures say of the identifier announced; `None` when they cannot tell.

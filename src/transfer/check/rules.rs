@@ -8,7 +8,7 @@ use super::package::children;
 use super::{at, unit_name};
 use crate::spec::seda::Text;
 use crate::spec::seda::manifest::{Kind, Manifest, Owner, Rule as Borne, Said};
-use crate::transfer::event::Journal;
+use crate::transfer::event::{Journal, Outcome};
 use crate::transfer::referentials::{Duration, Measure, Referentials, Rule};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -162,10 +162,15 @@ pub(super) fn check(journal: &mut Journal, manifest: &Manifest, referentials: Op
             refuse("UNKNOWN", category.owner, &detail, at(category.position));
         }
     }
-    if good {
-        let computed = compute(manifest, rules).is_some();
-        let how = if computed { "calculées et héritées" } else { "connues, non héritées" };
-        journal.ok(EVENT, format!("{} règles {how}", manifest.rules.len()));
+    if !good {
+        return;
+    }
+    if compute(manifest, rules).is_some() {
+        journal.ok(EVENT, format!("{} règles calculées et héritées", manifest.rules.len()));
+    } else if journal.outcome() != Outcome::Ko {
+        // A loop was told before; here, there are too many.
+        let detail = format!("plus de {APPLIED_MAX} règles héritées en tout : l'héritage ne peut être calculé");
+        journal.ko(&format!("{EVENT}.TOO_MANY"), detail, None);
     }
 }
 
