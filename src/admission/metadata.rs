@@ -4,7 +4,7 @@ use super::digests::{Declared, from_hex};
 use super::name::{code_is_valid, file_name, text};
 use super::refusal::shortened;
 use super::{Reason, Refusal};
-use crate::package::{Agent, Dates, Link};
+use crate::package::{Agent, Dates, Link, Produced};
 use serde::Deserialize;
 
 /// Longest title, in characters.
@@ -49,6 +49,9 @@ pub struct Metadata {
     /// What the files are expected to be, in the order sent.
     #[serde(default)]
     pub payloads: Vec<DeclaredPayload>,
+    /// What a producer profile found; nobody can send it.
+    #[serde(skip)]
+    pub produced: Option<Box<Produced>>,
 }
 
 /// One file announced.

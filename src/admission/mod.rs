@@ -55,6 +55,7 @@ pub struct Deposit<State> {
     dates: Dates,
     agents: Vec<Agent>,
     links: Vec<Link>,
+    produced: Option<Box<package::Produced>>,
     state: State,
 }
 
@@ -114,6 +115,7 @@ impl Deposit<Received> {
             dates: metadata.dates,
             agents: metadata.agents,
             links: metadata.links,
+            produced: metadata.produced,
             state: Received {
                 announced,
                 files_max: limits.files_per_deposit_max,
@@ -200,9 +202,33 @@ impl Deposit<Received> {
             return Err(Refusal::new(Reason::RecordTooLong { bytes_max }));
         }
         let content = sha256(&asked);
-        let Self { agency, title, document_type, rule, external_id, description, dates, agents, links, state } = self;
+        let Self {
+            agency,
+            title,
+            document_type,
+            rule,
+            external_id,
+            description,
+            dates,
+            agents,
+            links,
+            produced,
+            state,
+        } = self;
         let state = Admitted { arrived: state.arrived, content, signatures: None, unit: None, transfer: None };
-        Ok(Deposit { agency, title, document_type, rule, external_id, description, dates, agents, links, state })
+        Ok(Deposit {
+            agency,
+            title,
+            document_type,
+            rule,
+            external_id,
+            description,
+            dates,
+            agents,
+            links,
+            produced,
+            state,
+        })
     }
 
     /// The canonical JSON of what was asked; its digest tells a retry from another use of the same key.
@@ -223,6 +249,7 @@ impl Deposit<Received> {
             dates: &self.dates,
             agents: &self.agents,
             links: &self.links,
+            produced: self.produced.as_deref(),
             payloads: payloads.collect(),
         };
         serde_json_canonicalizer::to_vec(&asked).map_err(|e| {
@@ -248,6 +275,8 @@ struct Asked<'a> {
     agents: &'a [Agent],
     #[serde(skip_serializing_if = "<[Link]>::is_empty")]
     links: &'a [Link],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    produced: Option<&'a package::Produced>,
     payloads: Vec<AskedPayload<'a>>,
 }
 
@@ -329,6 +358,7 @@ impl Deposit<Admitted> {
             signatures: self.state.signatures.map(Box::new),
             unit: self.state.unit,
             transfer: self.state.transfer,
+            produced: self.produced,
         };
         let record = Record {
             v: 1,

@@ -7,13 +7,16 @@ use super::services::App;
 use crate::admission::parse_date;
 use crate::catalog::Standing;
 use crate::clock::format_record_time;
-use crate::package::{AppliedRule, Scope};
+use crate::package::{AppliedRule, Scope, term};
 use crate::search::{Audience, Hit, Order, PAGE_HITS_MAX, Query};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use time::{Date, Duration, OffsetDateTime};
+
+/// Most conditions on fields in one question.
+const FIELDS_MAX: usize = 16;
 
 /// An archive: its record, byte for byte what the log commits to.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -121,6 +124,7 @@ pub(super) struct ArchiveHit {
         ("external_id" = Option<String>, Query, description = "The producer's identifier, exactly."),
         ("agency" = Option<String>, Query, description = "Agency; other agencies' archives are seen with the scope audit only."),
         ("type" = Option<String>, Query, description = "Document type."),
+        ("field" = Option<Vec<String>>, Query, description = "`name:value`, a producer's field by its whole value or by a word of it, in any case; may be given several times."),
         ("from" = Option<String>, Query, description = "Archived on this day (`YYYY-MM-DD`, UTC) or later."),
         ("to" = Option<String>, Query, description = "Archived on this day or earlier."),
         ("created_from" = Option<String>, Query, description = "Document made on this day or later."),
@@ -168,6 +172,17 @@ pub(super) fn parse_query(raw: &str, caller: &Caller) -> Result<Query, Problem> 
             "sha256" => query.sha256 = Some(digest(name, &value)?),
             "external_id" => query.external_id = Some(value),
             "type" => query.document_type = Some(value),
+            "field" => {
+                let (field, value) =
+                    value.split_once(':').filter(|_| query.terms.len() < FIELDS_MAX).ok_or_else(|| {
+                        wrong(
+                            name,
+                            "« nom:valeur » attendu, 16 fois au plus",
+                            "\"name:value\" expected, at most 16 times",
+                        )
+                    })?;
+                query.terms.push(term(field, value));
+            }
             "agency" if caller.sees(&value) => query.audience = Audience::Agency(value),
             // As if that agency had no archive: its existence is not told.
             "agency" => query.audience = Audience::Agency(String::new()),

@@ -108,6 +108,10 @@ codes! {
     ContentEncoding = "content-encoding", 415, "Codage de contenu refusé", "Content coding refused";
     /// The policy requires a valid signature.
     SignatureInvalid = "signature-invalid", 422, "Signature absente ou non valide", "Signature missing or invalid";
+    /// What a producer sent does not fit its profile; every error is told.
+    ProducerRefused = "producer-refused", 422, "Envoi non conforme au profil", "Sending does not fit the profile";
+    /// The producer's identifier was archived before with another content.
+    ProducerDuplicate = "producer-duplicate", 409, "Identifiant déjà archivé", "Identifier already archived";
     /// Archives that may not be given yet.
     NotCommunicable = "not-communicable", 403, "Non communicable", "Not communicable";
     /// The archives were eliminated: their documents are no more.

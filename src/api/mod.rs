@@ -28,6 +28,8 @@
 //! | `GET /v1/transmissions…` | transmissions by what is in them; gaps of a year | deposit, read, archivist |
 //! | `POST /v1/transmissions/answers` | acquittements and retours of the accountant | deposit |
 //! | `/modules/helios/…`, `/api/…`, `/admin/users/…` | télétransmission as s2low speaks it | deposit, read, archivist |
+//! | `POST /v1/producers/{profile}/deposits` | what a producer's system sends, by its profile | deposit, where allowed |
+//! | `GET /v1/producers` | the profiles open to who asks | deposit, read |
 //! | `/healthz`, `/readyz`, `/metrics`, `/v1/openapi.json` | operation | anyone |
 //!
 //! An agency sees its own archives only: for anyone else's the answer is 404, as if there were none. `audit` sees all.
@@ -54,6 +56,7 @@ mod openapi;
 mod own;
 mod payloads;
 mod problem;
+mod producers;
 mod pulse;
 mod range;
 mod rate;
@@ -109,6 +112,7 @@ const STREAMED: &[&str] = &[
     helios::IMPORT,
     REPORT,
     REPORTS,
+    producers::DEPOSITS,
 ];
 
 /// Every route of the daemon.
@@ -160,6 +164,7 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .merge(producers::routes())
         .merge(asalae::routes())
         .merge(maarch::routes())
         .merge(helios::routes())

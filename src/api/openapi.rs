@@ -168,6 +168,7 @@ impl Modify for Credentials {
         super::eliminations::request, super::eliminations::list, super::eliminations::state, super::eliminations::question,
         super::eliminations::answer, super::eliminations::execute, super::eliminations::notification, super::modifications::modify,
         super::referentials::import, super::referentials::lists, super::referentials::list, super::referentials::entry, super::referentials::changes,
+        super::producers::list, super::producers::deposit,
         super::validations::validate, super::revalidations::validate, super::helios::answers::deposit,
         super::transmissions::find, super::transmissions::fetch, super::transmissions::completeness,
         super::tsa::stamp, super::witness::add_checkpoint,
@@ -179,6 +180,7 @@ impl Modify for Credentials {
     modifiers(&Credentials),
     tags(
         (name = "deposits", description = "Documents in, receipts out"),
+        (name = "producers", description = "What the systems of producers send, by their profiles"),
         (name = "transfers", description = "SEDA packages in, replies out"),
         (name = "archives", description = "Reading and looking up"),
         (name = "deliveries", description = "Archives as SEDA packages: communication and restitution"),

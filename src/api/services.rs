@@ -12,9 +12,10 @@ use super::transfers::{self, Operations};
 use crate::admission::{InFlight, Policies};
 use crate::catalog::Catalog;
 use crate::clock::SharedClock;
-use crate::config::{Archive, HeliosMode, Limits};
+use crate::config::{Archive, HeliosMode, Limits, Producers};
 use crate::evidence::{EvidenceError, Renewed};
 use crate::package::Ark;
+use crate::producer::profile::Profiles;
 use crate::search::SearchIndex;
 use crate::sequencer::{LogReader, Sequencer};
 use crate::spec::cms::Certificate;
@@ -50,6 +51,10 @@ pub struct Parts {
     pub limits: Limits,
     /// Document types and retention rules.
     pub policies: Policies,
+    /// Producer profiles.
+    pub profiles: Profiles,
+    /// Who may use them.
+    pub producers: Producers,
     /// How signatures are validated, and what is required of them.
     pub signatures: Arc<SharedRules>,
     /// Fetches revocation data, where somebody may be called.

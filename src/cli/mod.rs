@@ -27,6 +27,7 @@ mod init;
 mod key;
 mod man;
 mod place;
+mod producer;
 mod rebuild;
 mod receipt;
 mod report;
@@ -95,6 +96,7 @@ enum Command {
     Validate(validate::Args),
     Audit(audit::Args),
     Seda(seda::Args),
+    Producer(producer::Args),
     Rebuild(rebuild::Args),
     Find(find::Args),
     Agency(agency::Args),
@@ -185,6 +187,7 @@ impl Command {
             Self::Validate(args) => args.run(),
             Self::Audit(args) => args.run(),
             Self::Seda(args) => args.run(),
+            Self::Producer(args) => args.run(),
             Self::Rebuild(args) => args.run(),
             Self::Find(args) => args.run(),
             Self::Agency(args) => args.run(),
@@ -214,6 +217,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
                     | Daemon::External(_)
                     | Daemon::Origin { .. }
                     | Daemon::Tls { .. }
+                    | Daemon::Profile(_)
+                    | Daemon::UnknownProfile { .. }
+                    | Daemon::WebhookSecret { .. }
                     | Daemon::Exists { .. }
                     | Daemon::NotEmpty { .. }
             )

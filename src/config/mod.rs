@@ -6,6 +6,7 @@
 mod error;
 mod keys;
 mod limits;
+mod producers;
 mod store;
 mod template;
 mod timestamp;
@@ -15,6 +16,7 @@ pub use error::ConfigError;
 pub(crate) use error::in_french;
 pub use keys::{PKCS11_TIMEOUT_MS, Pkcs11Config, WARN_DAYS};
 pub use limits::{BODY_BYTES_CEILING, Limits};
+pub use producers::{Allowed, Producers, Pull, Webhook};
 pub use store::{S3Config, StoreConfig};
 pub use timestamp::{ClockConfig, ExternalConfig, ExternalMode, ExternalTsaConfig, Timestamp};
 pub use trust::TrustFetch;
@@ -56,6 +58,8 @@ pub struct Config {
     pub http: Http,
     /// Télétransmission to Hélios.
     pub helios: Helios,
+    /// Who deposits by which producer profile.
+    pub producers: Producers,
     /// A limit on everything.
     pub limits: Limits,
     /// Files that replace the embedded policies.
@@ -219,6 +223,8 @@ struct File {
     #[serde(default)]
     helios: Helios,
     #[serde(default)]
+    producers: Producers,
+    #[serde(default)]
     limits: Limits,
     #[serde(default)]
     policies: Policies,
@@ -301,6 +307,7 @@ impl Config {
                 }),
             },
             helios: file.helios,
+            producers: file.producers.at(base),
             limits: file.limits,
             policies: Policies {
                 retention: file.policies.retention.map(at),
@@ -331,6 +338,7 @@ impl Config {
             witness: WitnessConfig::default(),
             http: Http::default(),
             helios: Helios::default(),
+            producers: Producers::default(),
             limits: Limits::default(),
             policies: Policies::default(),
             trust: TrustFetch::default(),
@@ -368,6 +376,7 @@ impl Config {
             return Err(("evidence.every_s", "3600 au plus".into()));
         }
         self.trust.check()?;
+        self.producers.check()?;
         self.limits.check()
     }
 }

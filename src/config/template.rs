@@ -80,6 +80,7 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     };
     writeln!(out, "# Télétransmission : archive, ou sandbox (réponses simulées, pour les essais seulement).")?;
     writeln!(out, "{mark}[helios]\n{mark}mode = \"{mode}\"\n")?;
+    super::producers::render(out, &config.producers, base)?;
     let policies = &config.policies;
     let files = [
         ("retention", &policies.retention),
@@ -211,6 +212,6 @@ pub(super) fn text(value: &str) -> String {
 }
 
 /// A path, relative to the file's folder when it is inside it.
-fn path(value: &Path, base: &Path) -> String {
+pub(super) fn path(value: &Path, base: &Path) -> String {
     text(&value.strip_prefix(base).unwrap_or(value).to_string_lossy())
 }

@@ -18,6 +18,7 @@ use crate::clock::{SharedClock, parse_record_time};
 use crate::config::{Config, ExternalMode, StoreConfig, WitnessMode};
 use crate::evidence::{Maker, Renewal, RenewalPolicy};
 use crate::package::Record;
+use crate::producer::profile::Profiles;
 use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::spec::tlog::policy::Policy;
@@ -88,6 +89,7 @@ impl Node {
     /// Boots over a bucket at hand.
     pub async fn boot_over(config: Config, clock: SharedClock, bucket: Bucket) -> Result<Self, DaemonError> {
         let policies = Policies::load(&config.policies)?;
+        let profiles = producer_profiles(&config, &policies)?;
         let renewal_policy = renewal_policy(&config)?;
         let keyring = open_keys(&config, &bucket).await?;
         keys::refuse_revoked(&keyring)?;
@@ -155,6 +157,8 @@ impl Node {
             helios_mode: config.helios.mode,
             limits: config.limits.clone(),
             policies,
+            profiles,
+            producers: config.producers.clone(),
             signatures,
             fetcher,
             store,
@@ -224,6 +228,18 @@ fn compromised(keyring: &Keyring) -> BTreeSet<String> {
             && generation.revoked.as_ref().is_some_and(|revoked| revoked.reason == RevocationReason::Compromise)
     });
     revoked.map(|generation| generation.certificate).collect()
+}
+
+/// The producer profiles: those that the configuration names must be there.
+fn producer_profiles(config: &Config, policies: &Policies) -> Result<Profiles, DaemonError> {
+    let profiles = Profiles::load(config.producers.folder.as_deref(), policies)?;
+    let producers = &config.producers;
+    let allowed = producers.allow.iter().chain(&producers.read).map(|allowed| &allowed.profile);
+    let unknown = allowed.chain(producers.webhook.iter().map(|hook| &hook.profile)).find(|c| profiles.get(c).is_none());
+    match unknown {
+        Some(code) => Err(DaemonError::UnknownProfile { code: code.clone() }),
+        None => Ok(profiles),
+    }
 }
 
 /// What makes evidence and renews it.

@@ -23,6 +23,25 @@ pub enum DaemonError {
     /// A policy file is unusable.
     #[error(transparent)]
     Policy(#[from] AdmissionPolicyError),
+    /// A producer profile is unusable.
+    #[error(transparent)]
+    Profile(#[from] crate::producer::profile::ProfileError),
+    /// The configuration names a producer profile that does not exist.
+    #[error("producers : aucun profil n'a le code « {code} » (policies/producers, ou producers.folder)")]
+    UnknownProfile {
+        /// The code.
+        code: String,
+    },
+    /// A webhook has no secret.
+    #[error(
+        "producers.webhook : aucun secret pour « {profile} » et « {agency} » (secret_file, ou justificatif systemd)"
+    )]
+    WebhookSecret {
+        /// The profile.
+        profile: String,
+        /// The agency.
+        agency: String,
+    },
     /// The policy of signature validation, or the certificates it relies on, are unusable.
     #[error(transparent)]
     Signatures(#[from] crate::validation::RulesError),

@@ -99,6 +99,8 @@ pub enum Body {
     KeyChanged(KeyChanged),
     /// A key is not to be relied on from a date on.
     KeyRevoked(KeyRevoked),
+    /// Something happened to an archive: its producer deleted the original, somebody else read it.
+    ArchiveEvent(Box<super::ArchiveEvent>),
 }
 
 /// A key that is about to take over.
@@ -171,6 +173,9 @@ pub struct Deposit {
     /// The SEDA transfer it is: its payloads are the messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<Box<Transfer>>,
+    /// What its producer's system says of it, when it came by a producer profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub produced: Option<Box<super::Produced>>,
 }
 
 /// The indication of a deposit whose signatures were not looked at.

@@ -48,6 +48,8 @@ pub struct Query {
     pub idempotency: Option<[u8; 32]>,
     /// The SEDA transfer it is, or is a unit of: the operation's identifier.
     pub operation: Option<String>,
+    /// What the producer's fields must hold ([`crate::package::term`]).
+    pub terms: Vec<String>,
     /// Archived at this moment or later, Unix milliseconds.
     pub from_ms: Option<u64>,
     /// Archived before this moment, Unix milliseconds.
@@ -74,6 +76,7 @@ impl Query {
             document_type: None,
             idempotency: None,
             operation: None,
+            terms: Vec::new(),
             from_ms: None,
             to_ms: None,
             created_from: None,

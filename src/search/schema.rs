@@ -13,7 +13,7 @@ use tantivy::{TantivyDocument, Term};
 pub(super) const INDEX: &str = "index";
 
 /// Changes whenever fields or stored hits do; another number in a commit means rebuild.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The index's fields. Conditions are exact terms or ranges over columns; what is shown is one stored field.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ pub(super) struct Fields {
     sha256: Field,
     idempotency: Field,
     operation: Field,
+    term: Field,
     hit: Field,
 }
 
@@ -50,9 +51,23 @@ impl Fields {
         let sha256 = schema.add_bytes_field("sha256", BytesOptions::default().set_indexed());
         let idempotency = schema.add_bytes_field("idempotency", BytesOptions::default().set_indexed());
         let operation = schema.add_text_field("operation", exact());
+        let term = schema.add_text_field("term", exact());
         let hit = schema.add_bytes_field("hit", STORED);
         let schema = schema.build();
-        Self { schema, index, time, created, agency, document_type, external_id, sha256, idempotency, operation, hit }
+        Self {
+            schema,
+            index,
+            time,
+            created,
+            agency,
+            document_type,
+            external_id,
+            sha256,
+            idempotency,
+            operation,
+            term,
+            hit,
+        }
     }
 
     pub(super) fn document(&self, entry: &Entry, deposit: &Deposited) -> TantivyDocument {
@@ -75,6 +90,9 @@ impl Fields {
         }
         if let Some(operation) = &deposit.operation {
             document.add_text(self.operation, operation);
+        }
+        for term in &deposit.terms {
+            document.add_text(self.term, term);
         }
         let hit = Hit {
             index: entry.index,
@@ -116,6 +134,9 @@ impl Fields {
         }
         if let Some(operation) = &query.operation {
             term(Term::from_field_text(self.operation, operation));
+        }
+        for wanted in &query.terms {
+            term(Term::from_field_text(self.term, wanted));
         }
         let mut range = |field, from: Bound<u64>, to: Bound<u64>| {
             if (from, to) != (Bound::Unbounded, Bound::Unbounded) {

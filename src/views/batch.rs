@@ -111,6 +111,8 @@ pub struct Deposited {
     pub sha256: Box<[[u8; 32]]>,
     /// The SEDA transfer it is, or is a unit of.
     pub operation: Option<Box<str>>,
+    /// What its producer's fields are found by.
+    pub terms: Box<[String]>,
 }
 
 /// An issued token with its fields checked.
@@ -215,6 +217,8 @@ struct DepositBody<'a> {
     unit: Option<UnitBody<'a>>,
     #[serde(borrow, default)]
     transfer: Option<TransferBody<'a>>,
+    #[serde(default)]
+    produced: Option<crate::package::Produced>,
 }
 
 #[derive(Deserialize)]
@@ -315,6 +319,7 @@ fn read_deposit(body: &str) -> Option<Deposited> {
         created: body.dates.created.as_deref().and_then(day_number),
         sha256: body.payloads.iter().map(|p| digest_from_hex(&p.sha256)).collect::<Option<_>>()?,
         operation: body.transfer.map(|t| t.operation).or(body.unit.map(|u| u.transfer)).map(Into::into),
+        terms: body.produced.map(|produced| produced.terms().into()).unwrap_or_default(),
     })
 }
 

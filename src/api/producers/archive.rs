@@ -1,0 +1,235 @@
+//! Drafts to archives, by the path of every deposit: links that must be known, identifiers archived before, versions.
+
+use super::receive::Held;
+use crate::admission::{Metadata, key_hash};
+use crate::api::auth::Caller;
+use crate::api::problem::Problem;
+use crate::api::services::App;
+use crate::api::source::Document;
+use crate::api::{deposits, receipts};
+use crate::digest::One;
+use crate::package::{Link, Record, term};
+use crate::producer::profile::{Content, Draft, Duplicates, Loaded, Refusal, Refusals, Severity};
+use crate::receipt::Receipt;
+use crate::search::{Audience, Hit, Order, Query};
+use axum::body::Body;
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_util::io::ReaderStream;
+
+/// How long is waited for this node's views: what comes next is looked up in them.
+const FOLLOW_MAX: Duration = Duration::from_secs(10);
+
+/// An archive made.
+pub(super) struct Archived {
+    pub(super) receipt: Receipt,
+    pub(super) external_id: Option<String>,
+    pub(super) title: String,
+    /// Not archived before.
+    pub(super) fresh: bool,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Archives drafts; nothing is, when one of them must not be.
+pub(super) async fn archive(
+    app: &App,
+    caller: &Caller,
+    loaded: &Loaded,
+    held: Held,
+) -> Result<Result<Vec<Archived>, Refusals>, Problem> {
+    let Held { mut drafts, received } = held;
+    // Sendings of one profile and agency take turns where what was archived before matters.
+    let watched = loaded.profile.duplicates != Duplicates::Admettre || drafts.iter().any(|d| !d.links.is_empty());
+    let _turn = if watched {
+        let key = key_hash(&caller.agency, &format!("producer\0{}", loaded.profile.code));
+        Some(app.in_flight.turn(key).await)
+    } else {
+        None
+    };
+    let (mut refusals, mut prior) = (Refusals::default(), Vec::with_capacity(drafts.len()));
+    known_links(app, caller, loaded, &mut drafts, &mut refusals).await?;
+    for (draft, n) in drafts.iter().zip(1usize..) {
+        let key = content_key(&loaded.profile.code, draft).await?;
+        let before = before(app, &caller.agency, &key).await?;
+        if before.is_none()
+            && loaded.profile.duplicates == Duplicates::Refuser
+            && same_identifier(app, caller, loaded, draft).await?.is_some()
+        {
+            let detail = "cet identifiant a déjà été archivé, avec un autre contenu";
+            let refusal = Refusal::new("producer-duplicate", detail).at(format!("dépôt {n}"));
+            refusals.push(refusal.by("doublons"));
+        }
+        prior.push((key, before));
+    }
+    if !refusals.is_empty() {
+        return Ok(Err(refusals));
+    }
+    let (mut archived, mut last) = (Vec::with_capacity(drafts.len()), None);
+    for (draft, (key, before)) in drafts.into_iter().zip(prior) {
+        let one = one(app, caller, loaded, draft, &key, before).await?;
+        last = last.max(one.fresh.then_some(one.receipt.index));
+        archived.push(one);
+    }
+    drop(received);
+    if let Some(index) = last.filter(|_| watched) {
+        let mut views = app.views.clone();
+        let followed = timeout(FOLLOW_MAX, views.wait_for(|progress| progress.applied() > index)).await;
+        followed.map_err(|_| Problem::outcome_unknown())?.map_err(|e| Problem::internal(&e))?;
+    }
+    Ok(Ok(archived))
+}
+
+async fn one(
+    app: &App,
+    caller: &Caller,
+    loaded: &Loaded,
+    mut draft: Draft,
+    key: &str,
+    before: Option<u64>,
+) -> Result<Archived, Problem> {
+    if let Some(index) = before {
+        let receipt = receipts::load(app, index).await?;
+        let warnings = draft.produced.warnings;
+        return Ok(Archived { receipt, external_id: draft.external_id, title: draft.title, fresh: false, warnings });
+    }
+    if loaded.profile.duplicates == Duplicates::Version {
+        version(app, caller, loaded, &mut draft).await?;
+    }
+    let (external_id, title) = (draft.external_id.clone(), draft.title.clone());
+    let warnings = draft.produced.warnings.clone();
+    let links = draft.links.into_iter().map(|link| Link { relation: link.relation, target: link.target });
+    let metadata = Metadata {
+        title: draft.title,
+        document_type: draft.document_type,
+        rule: draft.rule,
+        external_id: draft.external_id,
+        description: draft.description,
+        dates: draft.dates,
+        agents: draft.agents,
+        links: links.collect(),
+        produced: Some(Box::new(draft.produced)),
+        ..Metadata::default()
+    };
+    let mut documents = Vec::with_capacity(draft.payloads.len());
+    for payload in draft.payloads {
+        let content = match payload.content {
+            Content::Bytes(bytes) => Body::from(bytes),
+            Content::File(path) => {
+                let file = tokio::fs::File::open(path).await.map_err(|error| Problem::internal(&error))?;
+                Body::from_stream(ReaderStream::with_capacity(file, 1 << 18))
+            }
+        };
+        documents.push(Document { name: payload.name, content });
+    }
+    let (status, receipt) = deposits::deposit(app, caller, metadata, Some(key), documents).await?;
+    let fresh = status == axum::http::StatusCode::CREATED;
+    Ok(Archived { receipt, external_id, title, fresh, warnings })
+}
+
+/// The idempotency key of a draft: what it says and the digests of its documents.
+async fn content_key(profile: &str, draft: &Draft) -> Result<String, Problem> {
+    let (profile, draft) = (profile.to_owned(), draft.clone());
+    let digesting = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
+        let mut digest = One::sha256();
+        digest.update(draft.title.as_bytes());
+        digest.update(draft.document_type.as_bytes());
+        digest.update(draft.external_id.as_deref().unwrap_or_default().as_bytes());
+        // Without what depends on the version of the profile: the same sending is the same archive after a change of it.
+        digest.update(serde_json::to_string(&draft.produced.fields).unwrap_or_default().as_bytes());
+        for payload in &draft.payloads {
+            digest.update(payload.name.as_bytes());
+            digest.update(&[0]);
+            match &payload.content {
+                Content::Bytes(bytes) => digest.update(bytes),
+                Content::File(path) => {
+                    let (mut file, mut buffer) = (std::fs::File::open(path)?, vec![0; 1 << 16]);
+                    loop {
+                        let count = file.read(&mut buffer)?;
+                        if count == 0 {
+                            break;
+                        }
+                        digest.update(&buffer[..count]);
+                    }
+                }
+            }
+        }
+        let digest: [u8; 32] = digest.finish();
+        Ok(format!("producer-{profile}-{}", hex::encode(digest)))
+    });
+    digesting.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))
+}
+
+/// Where a deposit with this key already is.
+pub(super) async fn before(app: &App, agency: &str, key: &str) -> Result<Option<u64>, Problem> {
+    let key = key_hash(agency, key);
+    let turn = app.in_flight.turn(key).await;
+    Ok(deposits::earlier(app, agency, key, &turn).await?.map(|earlier| earlier.index))
+}
+
+/// The latest archive with a producer's identifier, of this profile.
+pub(super) async fn latest(app: &App, agency: &str, profile: &str, id: &str) -> Result<Option<Hit>, Problem> {
+    let query = Query {
+        external_id: Some(id.to_owned()),
+        terms: vec![term("profil", profile)],
+        order: Order::NewestFirst,
+        limit: 1,
+        ..Query::new(Audience::Agency(agency.to_owned()))
+    };
+    let app = app.clone();
+    // The index reads the disk.
+    let found = tokio::task::spawn_blocking(move || app.search.find(&query)).await;
+    let page = found.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+    Ok(page.hits.into_iter().next())
+}
+
+async fn same_identifier(app: &App, caller: &Caller, loaded: &Loaded, draft: &Draft) -> Result<Option<Hit>, Problem> {
+    match &draft.external_id {
+        Some(id) => latest(app, &caller.agency, &loaded.profile.code, id).await,
+        None => Ok(None),
+    }
+}
+
+/// A new version says which archive it replaces, and counts.
+async fn version(app: &App, caller: &Caller, loaded: &Loaded, draft: &mut Draft) -> Result<(), Problem> {
+    let mut number = 1u64;
+    if let Some(hit) = same_identifier(app, caller, loaded, draft).await? {
+        let bytes = app.log.record(hit.index, app.log_size()).await?.ok_or_else(Problem::not_found)?;
+        let record = Record::parse(&bytes).map_err(|error| Problem::internal(&error))?;
+        let produced = record.deposit().and_then(|deposit| deposit.produced.as_ref());
+        let former = produced.and_then(|produced| produced.fields.get("version")?.parse::<u64>().ok()).unwrap_or(1);
+        number = former.saturating_add(1);
+        let target = app.ark(hit.index).to_string();
+        let (relation, location) = ("replaces".to_owned(), String::new());
+        draft.links.push(crate::producer::profile::DraftLink { relation, target, known: None, location });
+    }
+    draft.produced.fields.insert("version".to_owned(), number.to_string());
+    Ok(())
+}
+
+/// Links whose target must be known: in this sending, or archived before.
+async fn known_links(
+    app: &App,
+    caller: &Caller,
+    loaded: &Loaded,
+    drafts: &mut [Draft],
+    refusals: &mut Refusals,
+) -> Result<(), Problem> {
+    let own: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.external_id.clone()).collect();
+    for (draft, n) in drafts.iter_mut().zip(1usize..) {
+        for link in &draft.links {
+            let Some(severity) = link.known.filter(|_| !own.contains(&link.target)) else { continue };
+            if latest(app, &caller.agency, &loaded.profile.code, &link.target).await?.is_some() {
+                continue;
+            }
+            let refusal = Refusal::new("producer-link-unknown", "aucun dépôt de ce producteur n'a cet identifiant");
+            let refusal = refusal.at(format!("{} (dépôt {n})", link.location)).by("lien.connu");
+            match severity {
+                Severity::Refuser => refusals.push(refusal),
+                Severity::Avertir => draft.produced.warnings.push(refusal.to_string()),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,565 @@
+//! A producer profile as it is written: TOML with French keys, read strictly. What its keys mean for people is in
+//! `docs/producteurs-profils.md`; its JSON Schema is `policies/producers/schema.json`.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A profile (`policies/producers/<code>.toml`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Code, which addresses carry.
+    pub code: String,
+    /// Version of the profile, kept with what it let in.
+    pub version: String,
+    /// French title.
+    #[serde(rename = "intitule")]
+    pub title: String,
+    /// How deposits come.
+    #[serde(rename = "entree")]
+    pub intake: Intake,
+    /// Document type of what is deposited.
+    #[serde(rename = "type")]
+    pub document_type: String,
+    /// Retention rule; that of the type by default.
+    #[serde(default, rename = "regle")]
+    pub rule: Option<String>,
+    /// Access rule.
+    #[serde(default, rename = "acces")]
+    pub access: Option<String>,
+    /// What is asked of signatures.
+    #[serde(default, rename = "signature")]
+    pub signatures: Signatures,
+    /// What becomes of a second deposit with the same identifier.
+    #[serde(default, rename = "doublons")]
+    pub duplicates: Duplicates,
+    /// Title of the archive, a text with `{champ}`.
+    #[serde(rename = "titre")]
+    pub archive_title: String,
+    /// The producer's identifier, a text with `{champ}`.
+    #[serde(default, rename = "identifiant")]
+    pub external_id: Option<String>,
+    /// Description, a text with `{champ}`.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Dates of the document.
+    #[serde(default)]
+    pub dates: DateTexts,
+    /// Whether files come with the data, or the data alone are the document.
+    #[serde(default, rename = "fichiers")]
+    pub files: Files,
+    /// How CSV is read.
+    #[serde(default)]
+    pub csv: Option<Csv>,
+    /// How a ZIP is read.
+    #[serde(default)]
+    pub zip: Option<Zip>,
+    /// Fields, by name.
+    #[serde(default, rename = "champ")]
+    pub fields: Vec<Field>,
+    /// Cases: other types, rules, requirements, refusals.
+    #[serde(default, rename = "cas")]
+    pub cases: Vec<Case>,
+    /// Agents.
+    #[serde(default, rename = "agent")]
+    pub agents: Vec<AgentTexts>,
+    /// Links.
+    #[serde(default, rename = "lien")]
+    pub links: Vec<LinkTexts>,
+    /// What happened to the document at the producer's.
+    #[serde(default, rename = "evenement")]
+    pub events: Vec<EventSource>,
+    /// Answers to a declared list of questions.
+    #[serde(default, rename = "questionnaire")]
+    pub questionnaire: Option<Answers>,
+    /// By when each depositing service must have deposited.
+    #[serde(default, rename = "echeance")]
+    pub deadline: Option<Deadline>,
+}
+
+/// The mechanisms that deposits come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intake {
+    /// A JSON document, alone or with files.
+    Json,
+    /// A CSV file.
+    Csv,
+    /// A ZIP with a CSV manifest.
+    ZipCsv,
+    /// An XML document, alone or with files.
+    Xml,
+    /// A web capture (WARC, WACZ).
+    Warc,
+    /// A folder of i-Parapheur (ZIP and PREMIS).
+    Parapheur,
+    /// A SEDA transfer.
+    Seda,
+    /// A sealed bid.
+    Pli,
+}
+
+impl Intake {
+    /// As profiles write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::ZipCsv => "zip-csv",
+            Self::Xml => "xml",
+            Self::Warc => "warc",
+            Self::Parapheur => "parapheur",
+            Self::Seda => "seda",
+            Self::Pli => "pli",
+        }
+    }
+}
+
+/// What is asked of signatures beyond the policy of the document type.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signatures {
+    /// What the signature policy asks of the document type.
+    #[default]
+    Politique,
+    /// At least one signature, whose validation did not fail.
+    Exigee,
+}
+
+/// What becomes of a second deposit with the same identifier and other content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duplicates {
+    /// It is an archive of its own.
+    #[default]
+    Admettre,
+    /// It is refused.
+    Refuser,
+    /// It is a new version: a link says which archive it replaces.
+    Version,
+}
+
+/// Texts that give dates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DateTexts {
+    /// When it was made.
+    #[serde(default, rename = "creation")]
+    pub created: Option<String>,
+    /// First day of the period it covers.
+    #[serde(default, rename = "debut")]
+    pub start: Option<String>,
+    /// Last day of that period.
+    #[serde(default, rename = "fin")]
+    pub end: Option<String>,
+}
+
+/// Files beside the data.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Name under which the data themselves are archived.
+    #[serde(default = "data_name", rename = "donnees")]
+    pub data_name: String,
+    /// At least so many files beside them.
+    #[serde(default, rename = "minimum")]
+    pub count_min: usize,
+    /// At most so many.
+    #[serde(default = "files_max", rename = "maximum")]
+    pub count_max: usize,
+    /// Longest file, in bytes.
+    #[serde(default = "file_bytes_max", rename = "octets_max")]
+    pub bytes_max: u64,
+    /// Places in the data that name files: each must be there.
+    #[serde(default, rename = "nommes_par")]
+    pub named_by: Vec<String>,
+    /// Where the data give the digests of files: pairs of places, of a name and of its SHA-256.
+    #[serde(default, rename = "empreintes")]
+    pub digests: Vec<DigestPlace>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            data_name: data_name(),
+            count_min: 0,
+            count_max: files_max(),
+            bytes_max: file_bytes_max(),
+            named_by: Vec::new(),
+            digests: Vec::new(),
+        }
+    }
+}
+
+fn data_name() -> String {
+    "donnees".to_owned()
+}
+
+fn files_max() -> usize {
+    50
+}
+
+fn file_bytes_max() -> u64 {
+    100 << 20
+}
+
+/// A list in the data whose members give a file's name and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigestPlace {
+    /// JSON pointer of the list.
+    #[serde(rename = "liste")]
+    pub list: String,
+    /// Pointer of the name within a member.
+    #[serde(rename = "nom")]
+    pub name: String,
+    /// Pointer of the SHA-256 within a member.
+    pub sha256: String,
+}
+
+/// How CSV is read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Csv {
+    /// Between columns.
+    #[serde(default = "semicolon", rename = "separateur")]
+    pub separator: char,
+    /// What one deposit is.
+    #[serde(default, rename = "unite")]
+    pub unit: CsvUnit,
+    /// The columns there must be, by name; no other when there are some.
+    #[serde(default, rename = "colonnes")]
+    pub columns: Vec<String>,
+    /// Whether bytes that are no UTF-8 are read as Latin-1.
+    #[serde(default, rename = "latin1")]
+    pub latin1: bool,
+    /// Most rows.
+    #[serde(default = "rows_max", rename = "lignes_max")]
+    pub rows_max: usize,
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Self { separator: ';', unit: CsvUnit::default(), columns: Vec::new(), latin1: false, rows_max: rows_max() }
+    }
+}
+
+fn semicolon() -> char {
+    ';'
+}
+
+fn rows_max() -> usize {
+    200_000
+}
+
+/// What one deposit is, in a CSV file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CsvUnit {
+    /// Every row.
+    #[default]
+    Ligne,
+    /// The file.
+    Fichier,
+}
+
+/// How a ZIP is read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zip {
+    /// Name of the manifest.
+    #[serde(default = "manifest", rename = "manifeste")]
+    pub manifest: String,
+    /// Column with the path of a row's file.
+    #[serde(default = "path", rename = "chemin")]
+    pub path: String,
+    /// Column with its SHA-256.
+    #[serde(default, rename = "empreinte")]
+    pub digest: Option<String>,
+    /// Names that are never archived, with `*` and `?`.
+    #[serde(default, rename = "exclusions")]
+    pub excluded: Vec<String>,
+    /// Whether files that the manifest does not name are refused, or left out with a warning.
+    #[serde(default, rename = "non_listes")]
+    pub unlisted: Severity,
+}
+
+fn manifest() -> String {
+    "manifest.csv".to_owned()
+}
+
+fn path() -> String {
+    "chemin".to_owned()
+}
+
+/// Whether something prevents the deposit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// It does.
+    #[default]
+    Refuser,
+    /// It is told, and kept with the archive.
+    Avertir,
+}
+
+/// A field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Its name here and in searches.
+    #[serde(rename = "nom")]
+    pub name: String,
+    /// Where it is: JSON Pointer, `XPath`, or a column's name.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Its value, whatever is sent.
+    #[serde(default, rename = "constante")]
+    pub constant: Option<String>,
+    /// It must be there.
+    #[serde(default, rename = "obligatoire")]
+    pub required: bool,
+    /// What it looks like.
+    #[serde(default, rename = "forme")]
+    pub form: Form,
+    /// The only values it may have.
+    #[serde(default, rename = "valeurs")]
+    pub values: Vec<String>,
+    /// Longest value, in characters.
+    #[serde(default = "chars_max", rename = "longueur_max")]
+    pub chars_max: usize,
+    /// No two rows of a file have the same.
+    #[serde(default, rename = "unique")]
+    pub unique: bool,
+    /// What is made of a value that is not as it should be.
+    #[serde(default, rename = "gravite")]
+    pub severity: Severity,
+    /// Checked, and not kept: personal data that nothing is looked up by.
+    #[serde(default, rename = "controle_seul")]
+    pub checked_only: bool,
+}
+
+fn chars_max() -> usize {
+    1_000
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// Any text.
+    #[default]
+    Texte,
+    /// `AAAA-MM-JJ`, a day of the calendar.
+    Date,
+    /// A date, or a date and time of RFC 3339.
+    DateHeure,
+    /// `JJ/MM/AAAA`, a day of the calendar.
+    DateFr,
+    /// Digits.
+    Entier,
+    /// `true`, `false`, `oui`, `non`, `1`, `0`.
+    Booleen,
+    /// Nine digits with Luhn's key.
+    Siren,
+    /// Fourteen digits.
+    Siret,
+    /// Sixty-four hexadecimal digits.
+    Sha256,
+    /// `2025-2026`: two years that follow.
+    AnneeScolaire,
+}
+
+/// A case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What it is about, for the message.
+    #[serde(default, rename = "intitule")]
+    pub title: Option<String>,
+    /// All of these hold.
+    #[serde(rename = "si")]
+    pub when: Vec<Condition>,
+    /// Then the type is this one.
+    #[serde(default, rename = "type")]
+    pub document_type: Option<String>,
+    /// The retention rule.
+    #[serde(default, rename = "regle")]
+    pub rule: Option<String>,
+    /// The access rule.
+    #[serde(default, rename = "acces")]
+    pub access: Option<String>,
+    /// These fields must be there.
+    #[serde(default, rename = "exige")]
+    pub requires: Vec<String>,
+    /// The deposit is refused, in these words.
+    #[serde(default, rename = "refuse")]
+    pub refuses: Option<String>,
+    /// A warning, in these words.
+    #[serde(default, rename = "avertit")]
+    pub warns: Option<String>,
+}
+
+/// A condition on a field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The field.
+    #[serde(rename = "champ")]
+    pub field: String,
+    /// It is one of these.
+    #[serde(default, rename = "vaut")]
+    pub equals: Vec<String>,
+    /// It is none of these; it may be absent.
+    #[serde(default, rename = "ne_vaut_pas")]
+    pub differs: Vec<String>,
+    /// It looks like one of these, with `*` and `?`.
+    #[serde(default, rename = "motif")]
+    pub matches: Vec<String>,
+    /// It is there, or is not.
+    #[serde(default)]
+    pub present: Option<bool>,
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentTexts {
+    /// `author`, `addressee`, …
+    pub role: String,
+    /// A text with `{champ}`; without the fields there is no agent.
+    #[serde(rename = "nom")]
+    pub name: String,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkTexts {
+    /// `replies-to`, `part-of`, …
+    pub relation: String,
+    /// A text with `{champ}`; without the fields there is no link.
+    #[serde(default, rename = "cible")]
+    pub target: Option<String>,
+    /// JSON pointer of a list of targets.
+    #[serde(default, rename = "liste")]
+    pub list: Option<String>,
+    /// Whether the target must be an identifier that this producer deposited.
+    #[serde(default, rename = "connu")]
+    pub known: Option<Severity>,
+}
+
+/// A list of events in the data.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventSource {
+    /// JSON pointer of the list.
+    #[serde(rename = "liste")]
+    pub list: String,
+    /// What each is: a constant.
+    #[serde(rename = "nature")]
+    pub kind: String,
+    /// Pointer of the date within a member.
+    #[serde(default)]
+    pub date: Option<String>,
+    /// Of the agent.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// Of the outcome.
+    #[serde(default, rename = "resultat")]
+    pub outcome: Option<String>,
+    /// Of the detail.
+    #[serde(default)]
+    pub detail: Option<String>,
+}
+
+/// Answers to a declared list of questions.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answers {
+    /// File of the list, beside the profile.
+    #[serde(rename = "modele")]
+    pub model: String,
+    /// JSON pointer of the model's code in the data.
+    #[serde(rename = "code")]
+    pub code: String,
+    /// JSON pointer of the list of answers.
+    #[serde(rename = "liste")]
+    pub list: String,
+    /// Pointers within an answer.
+    #[serde(default = "id_pointer", rename = "id")]
+    pub id: String,
+    /// Of the part.
+    #[serde(default, rename = "partie")]
+    pub part: Option<String>,
+    /// Of the value.
+    #[serde(default = "value_pointer", rename = "valeur")]
+    pub value: String,
+    /// Of the evidence: the name of a file.
+    #[serde(default, rename = "preuve")]
+    pub evidence: Option<String>,
+}
+
+fn id_pointer() -> String {
+    "/id".to_owned()
+}
+
+fn value_pointer() -> String {
+    "/valeur".to_owned()
+}
+
+/// A declared list of questions.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Questionnaire {
+    /// Code, which answers carry.
+    pub code: String,
+    /// French title.
+    #[serde(rename = "intitule")]
+    pub title: String,
+    /// The values an answer may have.
+    #[serde(rename = "valeurs")]
+    pub values: BTreeMap<String, String>,
+    /// Its parts, by code.
+    #[serde(rename = "parties")]
+    pub parts: BTreeMap<String, String>,
+    /// The questions.
+    #[serde(rename = "question")]
+    pub questions: Vec<Question>,
+}
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Identifier.
+    pub id: String,
+    /// Code of its part.
+    #[serde(rename = "partie")]
+    pub part: String,
+    /// The question.
+    #[serde(rename = "texte")]
+    pub text: String,
+    /// It must be answered.
+    #[serde(default = "yes", rename = "obligatoire")]
+    pub required: bool,
+    /// Values that ask for evidence.
+    #[serde(default, rename = "preuve_si")]
+    pub evidence_when: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// By when each depositing service must have deposited.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// `MM-JJ`, every year.
+    #[serde(rename = "chaque_annee")]
+    pub every_year: String,
+    /// A deposit counts when it is not older than so many days at that date.
+    #[serde(rename = "jours")]
+    pub days: u16,
+}
