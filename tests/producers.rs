@@ -4,6 +4,8 @@
 
 #[path = "support/node.rs"]
 mod node;
+#[path = "producers/rgpd.rs"]
+mod rgpd;
 #[path = "producers/small.rs"]
 mod small;
 

@@ -21,6 +21,8 @@ use tokio_util::io::ReaderStream;
 
 /// How long is waited for this node's views: what comes next is looked up in them.
 const FOLLOW_MAX: Duration = Duration::from_secs(10);
+/// Between two looks at them.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// An archive made.
 pub(super) struct Archived {
@@ -74,11 +76,32 @@ pub(super) async fn archive(
     }
     drop(received);
     if let Some(index) = last.filter(|_| watched) {
-        let mut views = app.views.clone();
-        let followed = timeout(FOLLOW_MAX, views.wait_for(|progress| progress.applied() > index)).await;
-        followed.map_err(|_| Problem::outcome_unknown())?.map_err(|e| Problem::internal(&e))?;
+        // The turn is not given up before the look-up view shows what was archived: the next sending looks there.
+        shown(app, caller, index).await?;
     }
     Ok(Ok(archived))
+}
+
+/// Waits until the look-up view shows an entry of the log.
+async fn shown(app: &App, caller: &Caller, index: u64) -> Result<(), Problem> {
+    let query = Query {
+        order: Order::NewestFirst,
+        limit: 1,
+        after: index.checked_add(1),
+        ..Query::new(Audience::Agency(caller.agency.clone()))
+    };
+    let looking = async {
+        loop {
+            let (app, query) = (app.clone(), query.clone());
+            let found = tokio::task::spawn_blocking(move || app.search.find(&query)).await;
+            let page = found.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+            if page.hits.first().is_some_and(|hit| hit.index == index) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(FOLLOW_MAX, looking).await.map_err(|_| Problem::outcome_unknown())?
 }
 
 async fn one(
