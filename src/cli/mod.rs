@@ -219,7 +219,6 @@ fn code_of(error: &anyhow::Error) -> u8 {
                     | Daemon::Tls { .. }
                     | Daemon::Profile(_)
                     | Daemon::UnknownProfile { .. }
-                    | Daemon::WebhookSecret { .. }
                     | Daemon::Exists { .. }
                     | Daemon::NotEmpty { .. }
             )

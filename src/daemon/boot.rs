@@ -233,9 +233,8 @@ fn compromised(keyring: &Keyring) -> BTreeSet<String> {
 /// The producer profiles: those that the configuration names must be there.
 fn producer_profiles(config: &Config, policies: &Policies) -> Result<Profiles, DaemonError> {
     let profiles = Profiles::load(config.producers.folder.as_deref(), policies)?;
-    let producers = &config.producers;
-    let allowed = producers.allow.iter().chain(&producers.read).map(|allowed| &allowed.profile);
-    let unknown = allowed.chain(producers.webhook.iter().map(|hook| &hook.profile)).find(|c| profiles.get(c).is_none());
+    let mut allowed = config.producers.allow.iter().map(|allowed| &allowed.profile);
+    let unknown = allowed.find(|code| profiles.get(code).is_none());
     match unknown {
         Some(code) => Err(DaemonError::UnknownProfile { code: code.clone() }),
         None => Ok(profiles),

@@ -32,16 +32,6 @@ pub enum DaemonError {
         /// The code.
         code: String,
     },
-    /// A webhook has no secret.
-    #[error(
-        "producers.webhook : aucun secret pour « {profile} » et « {agency} » (secret_file, ou justificatif systemd)"
-    )]
-    WebhookSecret {
-        /// The profile.
-        profile: String,
-        /// The agency.
-        agency: String,
-    },
     /// The policy of signature validation, or the certificates it relies on, are unusable.
     #[error(transparent)]
     Signatures(#[from] crate::validation::RulesError),

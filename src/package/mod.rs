@@ -11,7 +11,7 @@ mod transmission;
 
 pub use ark::{Ark, ArkError};
 pub use delivery::{Delivered, DeliveryAuthorization, DeliveryRequested};
-pub use produced::{ArchiveEvent, LifeEvent, Produced, term};
+pub use produced::{LifeEvent, Produced, term};
 pub(crate) use record::safe_integer;
 pub use record::{
     Agency, Agent, Body, Dates, Deposit, ENTRY_LEN, EvidenceRenewal, KeyChanged, KeyRevoked, Link, Location,

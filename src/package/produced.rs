@@ -1,5 +1,5 @@
 //! What a producer's system says of a document beside what every deposit says: its own fields, its access rule, the life
-//! the document had there. And what happened to an archive after its deposit, as its producer tells it or as it was read.
+//! the document had there.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,16 +42,6 @@ pub struct LifeEvent {
     /// What else is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-}
-
-/// Something that happened to an archive, which the record references.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArchiveEvent {
-    /// Code of the producer profile of the archive.
-    pub profile: String,
-    /// What happened.
-    #[serde(flatten)]
-    pub event: LifeEvent,
 }
 
 /// Longest value that a term of the look-up view is made of, in characters.

@@ -99,8 +99,6 @@ pub enum Body {
     KeyChanged(KeyChanged),
     /// A key is not to be relied on from a date on.
     KeyRevoked(KeyRevoked),
-    /// Something happened to an archive: its producer deleted the original, somebody else read it.
-    ArchiveEvent(Box<super::ArchiveEvent>),
 }
 
 /// A key that is about to take over.

@@ -54,10 +54,7 @@ pub(super) struct ProfileDocument {
 )]
 pub(super) async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.require(&[Scope::Deposit, Scope::Read])?;
-    let open = app.profiles.iter().filter(|loaded| {
-        let code = &loaded.profile.code;
-        app.producers.allows(code, &caller.agency) || app.producers.lets_read(code, &caller.agency)
-    });
+    let open = app.profiles.iter().filter(|loaded| app.producers.allows(&loaded.profile.code, &caller.agency));
     let list = open.map(|Loaded { profile, .. }| ProfileDocument {
         profile: profile.code.clone(),
         version: profile.version.clone(),

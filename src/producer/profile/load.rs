@@ -307,12 +307,6 @@ impl Loaded {
         for (source, n) in profile.events.iter().zip(0usize..) {
             self.check_pointer(&format!("evenement[{n}].liste"), Some(&source.list))?;
         }
-        if let Some(deadline) = &profile.deadline {
-            let day = format!("2024-{}", deadline.every_year);
-            if crate::admission::parse_date(&day).is_none() {
-                return Err(self.fault("echeance.chaque_annee", "jour MM-JJ attendu"));
-            }
-        }
         Ok(())
     }
 }

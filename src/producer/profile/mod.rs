@@ -20,8 +20,7 @@ mod zip;
 
 pub use load::{Loaded, ProfileError, Profiles};
 pub use model::{
-    Answers, Case, Csv, CsvUnit, Deadline, Duplicates, Files, Form, Intake, Profile, Question, Questionnaire, Severity,
-    Signatures, Zip,
+    Answers, Case, Csv, CsvUnit, Duplicates, Files, Form, Intake, Profile, Question, Questionnaire, Severity, Zip,
 };
 pub use text::glob;
 

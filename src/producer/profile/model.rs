@@ -27,9 +27,6 @@ pub struct Profile {
     /// Access rule.
     #[serde(default, rename = "acces")]
     pub access: Option<String>,
-    /// What is asked of signatures.
-    #[serde(default, rename = "signature")]
-    pub signatures: Signatures,
     /// What becomes of a second deposit with the same identifier.
     #[serde(default, rename = "doublons")]
     pub duplicates: Duplicates,
@@ -72,9 +69,6 @@ pub struct Profile {
     /// Answers to a declared list of questions.
     #[serde(default, rename = "questionnaire")]
     pub questionnaire: Option<Answers>,
-    /// By when each depositing service must have deposited.
-    #[serde(default, rename = "echeance")]
-    pub deadline: Option<Deadline>,
 }
 
 /// The mechanisms that deposits come through.
@@ -113,17 +107,6 @@ impl Intake {
             Self::Pli => "pli",
         }
     }
-}
-
-/// What is asked of signatures beyond the policy of the document type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Signatures {
-    /// What the signature policy asks of the document type.
-    #[default]
-    Politique,
-    /// At least one signature, whose validation did not fail.
-    Exigee,
 }
 
 /// What becomes of a second deposit with the same identifier and other content.
@@ -550,16 +533,4 @@ pub struct Question {
 
 fn yes() -> bool {
     true
-}
-
-/// By when each depositing service must have deposited.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Deadline {
-    /// `MM-JJ`, every year.
-    #[serde(rename = "chaque_annee")]
-    pub every_year: String,
-    /// A deposit counts when it is not older than so many days at that date.
-    #[serde(rename = "jours")]
-    pub days: u16,
 }
