@@ -21,7 +21,7 @@ fn package(directory: &Path, comment: &str, name: &str, content: &[u8]) -> PathB
          <MessageIdentifier>M</MessageIdentifier><ArchivalAgreement>IC</ArchivalAgreement><CodeListVersions/>\
          <DataObjectPackage><DataObjectGroup id=\"G\"><BinaryDataObject id=\"B\"><DataObjectVersion>BinaryMaster_1</DataObjectVersion>\
          <Uri>content/{name}</Uri><MessageDigest algorithm=\"SHA-512\">{digest}</MessageDigest><Size>{size}</Size>\
-         <FormatIdentification><FormatId>fmt/9999</FormatId></FormatIdentification>\
+         <FormatIdentification><FormatId>maison</FormatId></FormatIdentification>\
          <FileInfo><Filename>{name}</Filename></FileInfo></BinaryDataObject></DataObjectGroup><DescriptiveMetadata>\
          <ArchiveUnit id=\"U\"><ArchiveUnitProfile>AUP</ArchiveUnitProfile><Content><DescriptionLevel>Item</DescriptionLevel><Title>T</Title></Content>\
          <DataObjectReference><DataObjectGroupReferenceId>G</DataObjectGroupReferenceId></DataObjectReference></ArchiveUnit>\

@@ -13,11 +13,15 @@ use crate::spec::cms::{Certificate, SignerError};
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use worker::{Request, Worker};
 
 /// Signatures waiting for the module; beyond, it is not keeping up.
 const WAITING_MAX: usize = 4096;
+
+/// How long leaving may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where a module is and how to enter.
 #[derive(Clone)]
@@ -89,10 +93,25 @@ pub(super) struct Hsm {
 #[derive(Debug)]
 struct Shared {
     options: HsmOptions,
-    queue: SyncSender<Request>,
+    /// There until the token is left.
+    queue: Option<SyncSender<Request>>,
+    worker: Option<JoinHandle<()>>,
     health: Arc<Mutex<Health>>,
     /// The keys that should be there.
     expected: Arc<Mutex<Vec<Expected>>>,
+}
+
+impl Drop for Shared {
+    /// The thread leaves the module before the process does: a module whose memory goes while it works crashes, after the
+    /// command has done all that was asked of it. One that is stuck is not waited for.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        let left = Instant::now();
+        let Some(worker) = self.worker.take() else { return };
+        while !worker.is_finished() && left.elapsed() < LEAVE_WITHIN {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// A key by its label, and whose it should be.
@@ -117,8 +136,8 @@ impl Hsm {
         let (queue, inbox) = sync_channel(WAITING_MAX);
         let health = Arc::new(Mutex::new(Health::default()));
         let expected = Arc::new(Mutex::default());
-        Worker::start(options.clone(), inbox, health.clone(), Arc::clone(&expected));
-        Self { shared: Arc::new(Shared { options, queue, health, expected }) }
+        let worker = Worker::start(options.clone(), inbox, health.clone(), Arc::clone(&expected));
+        Self { shared: Arc::new(Shared { options, queue: Some(queue), worker, health, expected }) }
     }
 
     /// The key of a label, which must be that of a certificate: it has signed something that the certificate verifies
@@ -156,10 +175,12 @@ impl Hsm {
         let (answer, answered) = sync_channel(1);
         let request =
             Request { key: key.key.clone(), message: message.to_vec(), until: Instant::now() + timeout, answer };
-        match self.shared.queue.try_send(request) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(HsmError::Busy),
-            Err(TrySendError::Disconnected(_)) => return Err(HsmError::Failed("son fil s'est arrêté".to_owned())),
+        match self.shared.queue.as_ref().map(|queue| queue.try_send(request)) {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_))) => return Err(HsmError::Busy),
+            Some(Err(TrySendError::Disconnected(_))) | None => {
+                return Err(HsmError::Failed("son fil s'est arrêté".to_owned()));
+            }
         }
         match answered.recv_timeout(timeout) {
             Ok(signed) => signed,

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often the token is looked at while nobody asks for anything.
@@ -60,13 +61,14 @@ impl Worker {
         inbox: Receiver<Request>,
         health: Arc<Mutex<Health>>,
         expected: Arc<Mutex<Vec<Expected>>>,
-    ) {
+    ) -> Option<JoinHandle<()>> {
         let keys = HashMap::new();
         let mut worker = Self { options, health, expected, session: None, keys, refused: false, tried: None };
         let started = std::thread::Builder::new().name("pkcs11".to_owned()).spawn(move || worker.run(&inbox));
-        if let Err(error) = started {
+        if let Err(error) = &started {
             tracing::error!(%error, "le fil du module PKCS#11 n'a pas pu être créé");
         }
+        started.ok()
     }
 
     fn run(&mut self, inbox: &Receiver<Request>) {
