@@ -175,12 +175,12 @@ impl Hsm {
         let (answer, answered) = sync_channel(1);
         let request =
             Request { key: key.key.clone(), message: message.to_vec(), until: Instant::now() + timeout, answer };
-        match self.shared.queue.as_ref().map(|queue| queue.try_send(request)) {
-            Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_))) => return Err(HsmError::Busy),
-            Some(Err(TrySendError::Disconnected(_))) | None => {
-                return Err(HsmError::Failed("son fil s'est arrêté".to_owned()));
-            }
+        let gone = || HsmError::Failed("son fil s'est arrêté".to_owned());
+        let queue = self.shared.queue.as_ref().ok_or_else(gone)?;
+        match queue.try_send(request) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(HsmError::Busy),
+            Err(TrySendError::Disconnected(_)) => return Err(gone()),
         }
         match answered.recv_timeout(timeout) {
             Ok(signed) => signed,
