@@ -107,9 +107,9 @@ impl Node {
         let bucket = if closed.is_some() { bucket.read_only() } else { bucket };
         let writable = closed.is_none();
         let objects = bucket.objects.clone();
-        let log = LogReader::new(objects.clone());
         let options = SequencerOptions { closed, ..sequencer_options(&config) };
         let (sequencer, sequencing) = Sequencer::start(objects.clone(), bucket.heads.clone(), signer, options).await?;
+        let log = sequencer.reader();
         if writable {
             keys::tell_changes(&keyring, &sequencer, &clock).await?;
         }
@@ -251,7 +251,7 @@ fn preserving(
     objects: &Arc<dyn ObjectStore>,
     clock: &SharedClock,
 ) -> Preserving {
-    let log = LogReader::new(objects.clone());
+    let log = sequencer.reader();
     let renewal = Renewal {
         log: log.clone(),
         objects: objects.clone(),

@@ -76,6 +76,10 @@ impl Log {
         }
     }
 
+    pub(super) fn reader(&self) -> &LogReader {
+        &self.reader
+    }
+
     pub(super) fn options(&self) -> &SequencerOptions {
         &self.options
     }
@@ -303,6 +307,7 @@ impl Log {
                 self.recent.insert(digest, index);
             }
         }
+        self.reader.newest.extend(first, items.iter().map(|item| item.record.clone()));
         self.known_size = Some(head.size);
         next.head = Some((head, version));
         let done = done(first, shared, &next);

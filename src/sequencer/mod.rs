@@ -18,6 +18,7 @@ mod batch;
 mod commit;
 mod evidence;
 pub mod head;
+mod newest;
 mod pool;
 mod reader;
 mod recent;
@@ -146,6 +147,7 @@ pub struct Sequencer {
     pool: mpsc::Sender<Item>,
     published: watch::Receiver<Published>,
     trouble: watch::Receiver<Option<String>>,
+    reader: LogReader,
 }
 
 impl Sequencer {
@@ -159,17 +161,18 @@ impl Sequencer {
     ) -> Result<(Self, tokio::task::JoinHandle<()>), LogError> {
         let (pool, inbox) = mpsc::channel(options.pool_max);
         if let Some(why) = options.closed {
-            let (publish, published) = watch::channel(LogReader::new(objects).published().await?);
+            let reader = LogReader::new(objects);
+            let (publish, published) = watch::channel(reader.published().await?);
             let (complain, trouble) = watch::channel(Some(why));
             let task = tokio::spawn(run::refuse(inbox, publish, complain));
-            return Ok((Self { pool, published, trouble }, task));
+            return Ok((Self { pool, published, trouble, reader }, task));
         }
         let mut log = commit::Log::new(objects, heads, signer, options.clone());
-        let first = log.recover().await?;
+        let (first, reader) = (log.recover().await?, log.reader().clone());
         let (publish, published) = watch::channel(first);
         let (complain, trouble) = watch::channel(None);
         let task = tokio::spawn(run::run(log, inbox, publish, complain));
-        Ok((Self { pool, published, trouble }, task))
+        Ok((Self { pool, published, trouble, reader }, task))
     }
 
     /// Puts a record into the log; returns once it is durable under a published checkpoint.
@@ -183,7 +186,8 @@ impl Sequencer {
         let entry = entry_of(&record);
         let frame = compress_brief(&record).map_err(|e| SubmitError::Stopped(e.to_string()))?;
         let (answer, placed) = oneshot::channel();
-        let item = Item { entry, leaf: leaf_hash(&entry), frame: frame.into(), idempotency, answer };
+        let (leaf, frame) = (leaf_hash(&entry), frame.into());
+        let item = Item { entry, leaf, record: record.clone(), frame, idempotency, answer };
         self.pool.try_send(item).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => SubmitError::Full,
             mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped("arrêt en cours".to_owned()),
@@ -193,6 +197,11 @@ impl Sequencer {
         let proof =
             tree::inclusion(index, batch.size, &batch.tiles).map_err(|e| SubmitError::Stopped(e.to_string()))?;
         Ok(Committed { index, size: batch.size, record, proof, evidence: batch.evidence.clone() })
+    }
+
+    /// Reads the log; what this process committed last, from memory.
+    pub fn reader(&self) -> LogReader {
+        self.reader.clone()
     }
 
     /// Follows the newest published checkpoint.

@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 pub(super) struct Item {
     pub(super) entry: [u8; ENTRY_LEN],
     pub(super) leaf: Hash,
-    /// The record as a zstd frame.
+    /// The record's bytes.
+    pub(super) record: Bytes,
+    /// The same as a zstd frame.
     pub(super) frame: Bytes,
     pub(super) idempotency: Option<[u8; 32]>,
     pub(super) answer: oneshot::Sender<Result<Placed, SubmitError>>,

@@ -1,6 +1,7 @@
 //! Reading the log back from the bucket: what every node, view and auditor can do without the sequencer.
 
 use super::head::CHECKPOINT_KEY;
+use super::newest::Newest;
 use super::staging::checkpoint_of;
 use super::state::{get, record_key, split_frames};
 use super::{LogError, Published};
@@ -32,12 +33,13 @@ pub struct LogReader {
     pub(super) objects: Arc<dyn ObjectStore>,
     /// Full tiles never change: read once.
     full: Arc<Mutex<HashMap<String, Bytes>>>,
+    pub(super) newest: Newest,
 }
 
 impl LogReader {
     /// Reads the log of this bucket.
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, full: Arc::default() }
+        Self { objects, full: Arc::default(), newest: Newest::default() }
     }
 
     /// The published signed note and its checkpoint; `None` for a log not begun.
@@ -76,6 +78,9 @@ impl LogReader {
     pub async fn records(&self, range: Range<u64>, size: u64) -> Result<Vec<Bytes>, LogError> {
         if range.start >= range.end || range.end > size {
             return Ok(Vec::new());
+        }
+        if let Some(records) = self.newest.get(&range) {
+            return Ok(records);
         }
         let bundles = range.start / BUNDLE..(range.end - 1) / BUNDLE + 1;
         let reads: Vec<_> = bundles.map(|bundle| self.bundle(bundle, size)).collect();
