@@ -352,6 +352,9 @@ async fn accounts_are_certificates_logins_and_nonces() {
         );
     }
     assert_eq!(platform.status(&nobody, "3").await.get("message"), "Échec de l'authentification");
+    // A number is asked for before a name.
+    let numberless = platform.status(&nobody, "").await;
+    assert_eq!((numberless.get("id"), numberless.get("message")), ("0", "Pas de numéro de transaction."));
 
     // The login chooses the account; the password is worth nothing over another's certificate.
     let send = async |client: &Client, login: &str, password: &str, name: &str| {
@@ -433,6 +436,8 @@ async fn the_accountants_files_give_the_states_and_the_archivist_follows() {
     let impossible = r#"{"status":"error","error-message":"Impossible de changer le status de la transaction"}"#;
     assert_eq!(change(&numbers[0], "10").await, impossible);
     assert_eq!(change(&numbers[0], "3").await, impossible);
+    assert_eq!(change("", "10").await, r#"{"status":"error","error-message":"transaction_id incorrect"}"#);
+    assert_eq!(change("999999", "10").await, r#"{"status":"error","error-message":"Acc\u00e8s refus\u00e9"}"#);
     assert_eq!(change(&numbers[0], "19").await, done);
     assert_eq!(change(&numbers[0], "10").await, done);
     assert_eq!(platform.status(&client, &numbers[0]).await.get("status"), "10");
@@ -458,6 +463,10 @@ async fn the_accountants_files_give_the_states_and_the_archivist_follows() {
     assert_eq!((listed.get("idColl"), listed.get("resultat"), listed.get("message")), ("aa", "", "liste réussi"));
     let fetched = platform.get(&client, &format!("/modules/helios/api/helios_get_retour.php?id={number}")).await;
     assert_eq!(fetched, retour);
+    let lost = platform.get(&client, "/modules/helios/api/helios_get_retour.php?id=999999").await;
+    let lost = Reply::parse(&lost, "get_retour");
+    let words = (lost.get("id"), lost.get("resultat"), lost.get("message"));
+    assert_eq!(words, ("999999", "KO", "retour id n'est pas correcte"));
     let path = format!("/modules/helios/api/helios_change_status.php?id={number}");
     let read = Reply::parse(&platform.get(&client, &path).await, "transaction");
     assert_eq!((read.get("idRetour"), read.get("resultat")), (number.as_str(), "OK"));

@@ -152,9 +152,8 @@ async fn returned(
         external_id: retour.parameters.nom_fic.as_ref().map(|name| name.chars().take(SHORT_CHARS_MAX).collect()),
         ..Metadata::default()
     };
-    // Clients keep those that end so.
-    let name = name.or_else(|| file_name(format!("{told}.xml").as_bytes()).ok());
-    let name = name.unwrap_or_else(|| "PES_Retour.xml".to_owned());
+    let name = name.or_else(|| file_name(told.as_bytes()).ok());
+    let name = named_xml(name.unwrap_or_else(|| "PES_Retour".to_owned()));
     let header = &retour.header;
     let flow = Flow {
         direction: Direction::Retour,
@@ -175,6 +174,13 @@ async fn returned(
     let body = Transmission { transaction: None, state: UNREAD, message, flow: Some(Box::new(flow)) };
     let number = super::record(app, &caller.agency, &caller.actor, vec![archive.clone()], body).await?;
     Ok((status, Answered { transaction: number, state: UNREAD, archive }))
+}
+
+/// Pastell fetches those of the list whose name ends so, and no others.
+fn named_xml(name: String) -> String {
+    let ends =
+        name.len().checked_sub(4).and_then(|at| name.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(".xml"));
+    if ends { name } else { name + ".xml" }
 }
 
 async fn archive(

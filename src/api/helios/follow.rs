@@ -18,6 +18,10 @@ use axum::response::Response;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
 
+/// What s2low says.
+const NO_NUMBER: &str = "Pas de numéro de transaction.";
+const WRONG_NUMBER: &str = "Numéro de transaction invalide";
+const STATE_UNREADABLE: &str = "Erreur consultation statut";
 /// States of a `PES_Retour`.
 pub(super) const UNREAD: i8 = 0;
 const READ: i8 = 1;
@@ -44,12 +48,32 @@ impl Asked {
     }
 }
 
+/// Why no transmission is told of.
+enum Untold {
+    /// None has this number.
+    Unknown,
+    /// Another agency's: s2low says that there is one.
+    NotTheirs,
+    /// The catalog failed.
+    Unreadable,
+}
+
+impl Untold {
+    /// In the words of s2low, which differ from route to route where no transmission has the number.
+    fn words(&self, unknown: &'static str) -> &'static str {
+        match self {
+            Self::Unknown => unknown,
+            Self::NotTheirs => DENIED,
+            Self::Unreadable => STATE_UNREADABLE,
+        }
+    }
+}
+
 /// The transmission of a number, for who may know of it.
-async fn find(app: &App, caller: &Caller, number: u64, direction: Direction) -> Result<Transmission, &'static str> {
-    let found = super::row(app, number).await.map_err(|_| "Erreur consultation statut")?;
-    let found = found.filter(|row| row.flow.direction == direction).ok_or("Numéro de transaction invalide")?;
-    // Another agency's number is refused in the same words as s2low refuses it.
-    if found.agency == caller.agency { Ok(found) } else { Err(DENIED) }
+async fn find(app: &App, caller: &Caller, number: u64, direction: Direction) -> Result<Transmission, Untold> {
+    let found = super::row(app, number).await.map_err(|_| Untold::Unreadable)?;
+    let found = found.filter(|row| row.flow.direction == direction).ok_or(Untold::Unknown)?;
+    if found.agency == caller.agency { Ok(found) } else { Err(Untold::NotTheirs) }
 }
 
 fn state_of(row: &Transmission) -> Reached {
@@ -65,17 +89,22 @@ fn message_of(row: &Transmission) -> String {
 
 /// `helios_transac_get_status.php?transaction=`.
 pub(super) async fn status(State(app): State<App>, request: Request) -> Response {
-    let Some(asked) = asked(&app, request).await else { return transaction(0, "KO", UNKNOWN, "") };
+    let told = Form::of_address(request.uri()).number("transaction");
+    // Without a number s2low does not even look who is asking.
+    let unknown = if told == 0 { NO_NUMBER } else { UNKNOWN };
+    let Some(asked) = asked(&app, request).await else { return transaction(told, "KO", unknown, "") };
     let number = asked.form.number("transaction");
     if number == 0 {
-        return transaction(0, "KO", "Pas de numéro de transaction.", "");
+        return transaction(0, "KO", NO_NUMBER, "");
     }
     if !asked.may(&[Scope::Deposit, Scope::Read, Scope::Archivist]) {
         return transaction(number, "KO", DENIED, "");
     }
     match find(&app, &asked.account.caller, number, Direction::Aller).await {
+        // The number 0 is no state to s2low.
+        Ok(row) if row.state() == Reached::Cancelled.code() => transaction(number, "KO", STATE_UNREADABLE, "0"),
         Ok(row) => transaction(number, "OK", &message_of(&row), &state_of(&row).code().to_string()),
-        Err(why) => transaction(number, "KO", why, ""),
+        Err(why) => transaction(number, "KO", why.words(WRONG_NUMBER), ""),
     }
 }
 
@@ -97,7 +126,7 @@ pub(super) async fn acquit(State(app): State<App>, request: Request) -> Response
             Some(archive) => document(&app, &archive).await.unwrap_or_else(|problem| refused(&problem.detail)),
             None => refused("Aucun acquittement n'est disponible pour cette transaction"),
         },
-        Err(why) => refused(why),
+        Err(why) => refused(why.words(WRONG_NUMBER)),
     }
 }
 
@@ -112,7 +141,7 @@ pub(super) async fn file(State(app): State<App>, request: Request) -> Response {
             Some(archive) => document(&app, &archive).await.unwrap_or_else(|problem| refused(&problem.detail)),
             None => refused("Ce fichier a été refusé : il n'est pas conservé"),
         },
-        Err(why) => refused(why),
+        Err(why) => refused(why.words(WRONG_NUMBER)),
     }
 }
 
@@ -155,7 +184,7 @@ pub(super) async fn retours(State(app): State<App>, request: Request) -> Respons
     };
     let (catalog, whose) = (app.catalog.clone(), agency.clone());
     let found = tokio::task::spawn_blocking(move || catalog.transmissions(&whose, &listing)).await;
-    let Some(rows) = found.ok().and_then(Result::ok) else { return list_refused("Erreur consultation statut") };
+    let Some(rows) = found.ok().and_then(Result::ok) else { return list_refused(STATE_UNREADABLE) };
     let now = moment(app.clock.now());
     let head = [("idColl", agency.as_str()), ("resultat", ""), ("message", "liste réussi"), ("dateDemande", &now)];
     let mut text = helios::xml("liste", &head);
@@ -194,7 +223,7 @@ pub(super) async fn retour(State(app): State<App>, request: Request) -> Response
             Ok(response) => response,
             Err(problem) => refused(number, &problem.detail),
         },
-        Err(why) => refused(number, why),
+        Err(why) => refused(number, why.words("retour id n'est pas correcte")),
     }
 }
 
@@ -215,7 +244,7 @@ pub(super) async fn read_retour(State(app): State<App>, request: Request) -> Res
             Ok(()) => answer(number, "OK", "Changement de statut réussi"),
             Err(problem) => answer(number, "KO", &problem.detail),
         },
-        Err(why) => answer(number, "KO", why),
+        Err(why) => answer(number, "KO", why.words(WRONG_NUMBER)),
     }
 }
 
@@ -250,7 +279,7 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Response {
     let (catalog, whose) = (app.catalog.clone(), agency.clone());
     let found = tokio::task::spawn_blocking(move || catalog.transmissions(&whose, &listing)).await;
     let Some(rows) = found.ok().and_then(Result::ok) else {
-        return error(StatusCode::INTERNAL_SERVER_ERROR, "Erreur consultation statut");
+        return error(StatusCode::INTERNAL_SERVER_ERROR, STATE_UNREADABLE);
     };
     let rows: Vec<_> = rows.iter().map(|row| format!("{{\"id\":\"{}\"}}", row.number)).collect();
     json(format!(
@@ -269,12 +298,15 @@ pub(super) async fn change_archive_state(State(app): State<App>, request: Reques
         return error(DENIED);
     }
     let number = asked.form.number("transaction_id");
+    if number == 0 {
+        return error("transaction_id incorrect");
+    }
     // Two changes of one transmission take turns: the second sees the state that the first left.
     let key = crate::admission::key_hash(&caller.agency, &format!("helios-state\0{number}"));
     let _turn = app.in_flight.turn(key).await;
     let row = match find(&app, caller, number, Direction::Aller).await {
         Ok(row) => row,
-        Err(why) => return error(why),
+        Err(why) => return error(why.words(DENIED)),
     };
     let wanted = asked.form.get("status_id").and_then(|text| text.trim().parse().ok()).and_then(Reached::of_code);
     let now = Reached::of_code(row.state());

@@ -6,6 +6,7 @@ use crate::api::body::Incoming;
 use crate::api::services::Services;
 use crate::producer::helios::BYTES_MAX;
 use axum::body::Body;
+use axum::http::Uri;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -44,14 +45,14 @@ pub(super) enum Unusable {
 
 impl Form {
     /// The parameters of the address alone.
-    pub(super) fn of_query(parts: &Parts) -> Self {
-        let fields = parts.uri.query().map(|query| pairs(query.as_bytes())).unwrap_or_default();
+    pub(super) fn of_address(address: &Uri) -> Self {
+        let fields = address.query().map(|query| pairs(query.as_bytes())).unwrap_or_default();
         Self { fields, files: Vec::new() }
     }
 
     /// The parameters of the address, then those of the body, with its files.
     pub(super) async fn read(app: &Services, parts: &Parts, body: Body) -> Result<Self, Unusable> {
-        let mut form = Self::of_query(parts);
+        let mut form = Self::of_address(&parts.uri);
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let idle_max = Duration::from_millis(app.limits.body_idle_ms_max);
         let lower = content_type.to_ascii_lowercase();
