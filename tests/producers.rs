@@ -2,6 +2,14 @@
 //! without its content, and nobody deposits by a profile that was not opened to him.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "producers/courrier.rs"]
+mod courrier;
+#[path = "producers/ent.rs"]
+mod ent;
+#[path = "producers/glpi.rs"]
+mod glpi;
+#[path = "producers/listes.rs"]
+mod listes;
 #[path = "support/node.rs"]
 mod node;
 #[path = "producers/rgpd.rs"]

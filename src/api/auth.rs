@@ -42,6 +42,22 @@ impl Caller {
         Self { agency: token.agency.clone(), actor, token }
     }
 
+    /// A system that signs what it announces with the secret it shares with us: it deposits for one agency, and no more.
+    pub(super) fn of_webhook(agency: &str, profile: &str) -> Self {
+        let token = Token {
+            token: format!("webhook-{profile}"),
+            agency: agency.to_owned(),
+            scopes: vec![Scope::Deposit],
+            label: String::new(),
+            hash: [0; 32],
+            index: 0,
+            expires_ms: None,
+            revoked_ms: None,
+            certificate: None,
+        };
+        Self { agency: agency.to_owned(), actor: format!("webhook:{profile}"), token }
+    }
+
     /// Its token.
     pub(super) fn token(&self) -> &Token {
         &self.token
@@ -113,7 +129,7 @@ pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((login.to_owned(), password.to_owned()))
 }
 
-fn too_many(seconds: u32) -> Problem {
+pub(super) fn too_many(seconds: u32) -> Problem {
     Problem::new(
         Code::RateLimited,
         "Trop de requêtes pour votre organisme : réessayez dans une seconde.",

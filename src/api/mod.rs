@@ -29,6 +29,7 @@
 //! | `POST /v1/transmissions/answers` | acquittements and retours of the accountant | deposit |
 //! | `/modules/helios/…`, `/api/…`, `/admin/users/…` | télétransmission as s2low speaks it | deposit, read, archivist |
 //! | `POST /v1/producers/{profile}/deposits` | what a producer's system sends, by its profile | deposit, where allowed |
+//! | `GET/POST /v1/producers/{profile}/webhook/{agency}` | what a producer's system announces, signed | the shared secret |
 //! | `GET /v1/producers` | the profiles open to who asks | deposit, read |
 //! | `/healthz`, `/readyz`, `/metrics`, `/v1/openapi.json` | operation | anyone |
 //!
@@ -83,7 +84,7 @@ pub use metrics::Metrics;
 pub use openapi::document as openapi_document;
 pub use own::{Own, archive_own};
 pub use problem::{Problem, ProblemDocument};
-pub use services::{App, External, Parts, RenewalRequest, Services};
+pub use services::{App, External, Parts, RenewalRequest, Services, Webhooks};
 pub use tsa::REQUEST_BYTES_MAX as TSA_REQUEST_BYTES_MAX;
 
 use axum::Router;

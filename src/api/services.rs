@@ -27,6 +27,7 @@ use crate::trust::Fetcher;
 use crate::validation::SharedRules;
 use crate::views::Progress;
 use crate::witness::{Doubt, Watch};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -40,6 +41,9 @@ const REPORTS_MAX: usize = 2;
 
 /// The services, as handlers pass them around.
 pub type App = Arc<Services>;
+
+/// The secrets of webhooks, by profile and agency.
+pub type Webhooks = HashMap<(String, String), ring::hmac::Key>;
 
 /// What the daemon brings together for the edge.
 pub struct Parts {
@@ -55,6 +59,8 @@ pub struct Parts {
     pub profiles: Profiles,
     /// Who may use them.
     pub producers: Producers,
+    /// The secrets of webhooks, by profile and agency.
+    pub webhooks: Webhooks,
     /// How signatures are validated, and what is required of them.
     pub signatures: Arc<SharedRules>,
     /// Fetches revocation data, where somebody may be called.

@@ -44,6 +44,12 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// A secret that must be there is not.
+    #[error("aucun secret : nommez son fichier (secret_file), ou passez le credential « {credential} »")]
+    NoSecret {
+        /// Name of the systemd credential.
+        credential: String,
+    },
     /// A secret's file holds nothing.
     #[error("{} : le fichier de secret est vide", path.display())]
     EmptySecret {

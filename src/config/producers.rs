@@ -1,5 +1,6 @@
 //! Which depositing service may use which producer profile: nobody may, but where it is said.
 
+use super::ConfigError;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,30 @@ pub struct Producers {
     pub folder: Option<PathBuf>,
     /// Who deposits by which profile.
     pub allow: Vec<Allowed>,
+    /// Systems that announce what they have, with a shared secret.
+    pub webhook: Vec<Webhook>,
+}
+
+/// A system that announces what it has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// Code of the profile.
+    pub profile: String,
+    /// Code of the agency whose system it is.
+    pub agency: String,
+    /// File of the secret, shared with the system; else the systemd credential `webhook-<profile>-<agency>`.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+}
+
+impl Webhook {
+    /// Its secret.
+    pub fn secret(&self) -> Result<String, ConfigError> {
+        let credential = format!("webhook-{}-{}", self.profile, self.agency);
+        let missing = || ConfigError::NoSecret { credential: credential.clone() };
+        super::secret(self.secret_file.as_deref(), &credential)?.ok_or_else(missing)
+    }
 }
 
 /// Depositing services allowed something about a profile.
@@ -26,7 +51,11 @@ pub struct Allowed {
 impl Producers {
     /// With its paths from `base`.
     pub(super) fn at(self, base: &Path) -> Self {
-        Self { folder: self.folder.map(|folder| base.join(folder)), ..self }
+        let mut webhook = self.webhook;
+        for hook in &mut webhook {
+            hook.secret_file = hook.secret_file.take().map(|file| base.join(file));
+        }
+        Self { folder: self.folder.map(|folder| base.join(folder)), webhook, ..self }
     }
 
     /// Whether an agency deposits by a profile.
@@ -55,6 +84,13 @@ pub(super) fn render(out: &mut String, producers: &Producers, base: &Path) -> st
         let agencies: Vec<String> = allowed.agencies.iter().map(|code| text(code)).collect();
         let agencies = agencies.join(", ");
         writeln!(out, "[[producers.allow]]\nprofile = {}\nagencies = [{agencies}]", text(&allowed.profile))?;
+    }
+    for hook in &producers.webhook {
+        let (profile, agency) = (text(&hook.profile), text(&hook.agency));
+        writeln!(out, "[[producers.webhook]]\nprofile = {profile}\nagency = {agency}")?;
+        if let Some(file) = &hook.secret_file {
+            writeln!(out, "secret_file = {}", path(file, base))?;
+        }
     }
     writeln!(out)
 }

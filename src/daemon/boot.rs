@@ -9,6 +9,7 @@ use super::keys;
 use super::lists;
 use super::lock::Lock;
 use super::preserve::{LogJournal, Preserving};
+use super::producers;
 use super::seen;
 use super::signer::KeyringSigner;
 use crate::admission::Policies;
@@ -18,7 +19,6 @@ use crate::clock::{SharedClock, parse_record_time};
 use crate::config::{Config, ExternalMode, StoreConfig, WitnessMode};
 use crate::evidence::{Maker, Renewal, RenewalPolicy};
 use crate::package::Record;
-use crate::producer::profile::Profiles;
 use crate::search::{SearchIndex, SearchOptions};
 use crate::sequencer::{LogReader, Published, Sequencer, SequencerOptions, head};
 use crate::spec::tlog::policy::Policy;
@@ -89,7 +89,7 @@ impl Node {
     /// Boots over a bucket at hand.
     pub async fn boot_over(config: Config, clock: SharedClock, bucket: Bucket) -> Result<Self, DaemonError> {
         let policies = Policies::load(&config.policies)?;
-        let profiles = producer_profiles(&config, &policies)?;
+        let profiles = producers::profiles(&config, &policies)?;
         let renewal_policy = renewal_policy(&config)?;
         let keyring = open_keys(&config, &bucket).await?;
         keys::refuse_revoked(&keyring)?;
@@ -159,6 +159,7 @@ impl Node {
             policies,
             profiles,
             producers: config.producers.clone(),
+            webhooks: producers::webhooks(&config)?,
             signatures,
             fetcher,
             store,
@@ -228,17 +229,6 @@ fn compromised(keyring: &Keyring) -> BTreeSet<String> {
             && generation.revoked.as_ref().is_some_and(|revoked| revoked.reason == RevocationReason::Compromise)
     });
     revoked.map(|generation| generation.certificate).collect()
-}
-
-/// The producer profiles: those that the configuration names must be there.
-fn producer_profiles(config: &Config, policies: &Policies) -> Result<Profiles, DaemonError> {
-    let profiles = Profiles::load(config.producers.folder.as_deref(), policies)?;
-    let mut allowed = config.producers.allow.iter().map(|allowed| &allowed.profile);
-    let unknown = allowed.find(|code| profiles.get(code).is_none());
-    match unknown {
-        Some(code) => Err(DaemonError::UnknownProfile { code: code.clone() }),
-        None => Ok(profiles),
-    }
 }
 
 /// What makes evidence and renews it.

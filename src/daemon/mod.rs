@@ -16,6 +16,7 @@ mod listen;
 mod lists;
 mod lock;
 mod preserve;
+mod producers;
 mod readonly;
 mod seen;
 mod signals;

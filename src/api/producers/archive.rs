@@ -9,7 +9,7 @@ use crate::api::source::Document;
 use crate::api::{deposits, receipts};
 use crate::digest::One;
 use crate::package::{Link, Record, term};
-use crate::producer::profile::{Content, Draft, Duplicates, Loaded, Refusal, Refusals, Severity};
+use crate::producer::profile::{Content, Draft, DraftLink, Duplicates, Loaded, Refusal, Refusals, Severity};
 use crate::receipt::Receipt;
 use crate::search::{Audience, Hit, Order, Query};
 use axum::body::Body;
@@ -225,7 +225,7 @@ async fn version(app: &App, caller: &Caller, loaded: &Loaded, draft: &mut Draft)
         number = former.saturating_add(1);
         let target = app.ark(hit.index).to_string();
         let (relation, location) = ("replaces".to_owned(), String::new());
-        draft.links.push(crate::producer::profile::DraftLink { relation, target, known: None, location });
+        draft.links.push(DraftLink { relation, target, profile: None, known: None, location });
     }
     draft.produced.fields.insert("version".to_owned(), number.to_string());
     Ok(())
@@ -243,7 +243,8 @@ async fn known_links(
     for (draft, n) in drafts.iter_mut().zip(1usize..) {
         for link in &draft.links {
             let Some(severity) = link.known.filter(|_| !own.contains(&link.target)) else { continue };
-            if latest(app, &caller.agency, &loaded.profile.code, &link.target).await?.is_some() {
+            let profile = link.profile.as_ref().unwrap_or(&loaded.profile.code);
+            if latest(app, &caller.agency, profile, &link.target).await?.is_some() {
                 continue;
             }
             let refusal = Refusal::new("producer-link-unknown", "aucun dépôt de ce producteur n'a cet identifiant");

@@ -5,6 +5,7 @@
 
 mod archive;
 mod receive;
+pub(super) mod webhook;
 
 use super::auth::Caller;
 use super::code::Code;
@@ -21,10 +22,14 @@ use axum::routing::{get, post};
 use serde::Serialize;
 
 pub(super) const DEPOSITS: &str = "/v1/producers/{profile}/deposits";
+const WEBHOOK: &str = "/v1/producers/{profile}/webhook/{agency}";
 
 /// The routes.
 pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/producers", get(list)).route(DEPOSITS, post(deposit))
+    Router::new()
+        .route("/v1/producers", get(list))
+        .route(DEPOSITS, post(deposit))
+        .route(WEBHOOK, get(webhook::challenge).post(webhook::announced))
 }
 
 /// A profile, as depositors see it.

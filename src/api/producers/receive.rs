@@ -6,8 +6,10 @@ use crate::api::body::Incoming;
 use crate::api::problem::Problem;
 use crate::api::services::App;
 use crate::producer::profile::{Draft, Input, InputFile, Intake, Loaded, Refusals};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use bytes::Bytes;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -51,6 +53,11 @@ impl Drop for Folder {
 }
 
 impl Received {
+    /// The data.
+    pub(super) fn data(&self) -> &Bytes {
+        &self.input.data
+    }
+
     /// What it makes; the files it names live as long as the answer.
     pub(super) async fn drafts(self, loaded: &Loaded) -> Result<Result<Held, Refusals>, Problem> {
         let (loaded, this) = (loaded.clone(), Arc::new(self));
@@ -66,6 +73,19 @@ pub(super) struct Held {
     /// Kept for what its end does: the temporary files go.
     #[allow(dead_code)]
     pub(super) received: Arc<Received>,
+}
+
+/// A short sending without files, whole in memory.
+pub(super) async fn held_in_memory(app: &App, bytes_max: u64, parts: &Parts, body: Body) -> Result<Received, Problem> {
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > bytes_max) {
+        return Err(Refusal::at("Content-Length", Reason::BodyTooLarge { bytes_max }).into());
+    }
+    let kib = u32::try_from(announced.unwrap_or(bytes_max).div_ceil(1024).max(1)).unwrap_or(u32::MAX);
+    let held = app.buffers.clone().try_acquire_many_owned(kib).map_err(|_| Problem::busy())?;
+    let idle_max = Duration::from_millis(app.limits.body_idle_ms_max);
+    let whole = Incoming::new(body, bytes_max, idle_max).whole().await.map_err(Refusal::from)?;
+    Ok(Received { input: Input { data: whole.into(), ..Input::default() }, _folder: None, _held: held })
 }
 
 pub(super) async fn receive(app: &App, loaded: &Loaded, request: Request) -> Result<Received, Problem> {

@@ -168,7 +168,8 @@ fn links(loaded: &Loaded, record: &dyn Record, values: &BTreeMap<String, String>
         let mut add = |target: String, location: String| {
             let target = cleaned(&target, SHORT_CHARS_MAX);
             if !target.is_empty() && links.len() < LIST_MAX {
-                links.push(DraftLink { relation: link.relation.clone(), target, known: link.known, location });
+                let (relation, profile) = (link.relation.clone(), link.profile.clone());
+                links.push(DraftLink { relation, target, profile, known: link.known, location });
             }
         };
         if let Some(target) = link.target.as_deref().and_then(|text| filled(text, values).ok()) {

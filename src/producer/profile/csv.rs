@@ -170,7 +170,8 @@ fn header_of(header: &[String], csv: &Csv) -> Result<HashMap<String, usize>, Ref
         return Err(Refusal::new("producer-column", detail).at("ligne 1").by("csv.separateur").into());
     }
     for (name, n) in header.iter().zip(0usize..) {
-        let name = name.trim().to_owned();
+        let name = name.trim();
+        let name = csv.aliases.get(name).map_or(name, String::as_str).to_owned();
         let place = format!("ligne 1, colonne {}", n + 1);
         if !csv.columns.is_empty() && !csv.columns.contains(&name) {
             let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
@@ -269,13 +270,15 @@ fn each(loaded: &Loaded, table: &Table) -> Result<Vec<Draft>, Refusals> {
 
 /// Values that must not come twice in a file.
 #[derive(Default)]
-pub(super) struct Unique(HashMap<(usize, String), usize>);
+pub(super) struct Unique(HashMap<(usize, Vec<String>), usize>);
 
 impl Unique {
     pub(super) fn check(&mut self, loaded: &Loaded, row: &Row<'_>, found: &mut Fields, refusals: &mut Refusals) {
         for (field, n) in loaded.profile.fields.iter().zip(0usize..).filter(|(field, _)| field.unique) {
             let Some(value) = found.values.get(&field.name) else { continue };
-            let Some(first) = self.0.insert((n, value.clone()), row.line) else { continue };
+            let within = field.unique_with.iter().map(|name| found.values.get(name).cloned().unwrap_or_default());
+            let whole = within.chain([value.clone()]).collect();
+            let Some(first) = self.0.insert((n, whole), row.line) else { continue };
             let place = row.place(field.source.as_deref().unwrap_or_default());
             let detail = format!("même valeur qu'à la ligne {first}");
             match field.severity {

@@ -4,6 +4,7 @@ use super::answers;
 use super::compose::{draft, fields};
 use super::load::Loaded;
 use super::model::Files;
+use super::readable;
 use super::record::{Json, scalar};
 use super::{Content, Draft, DraftPayload, Input, Refusal, Refusals};
 use crate::admission::file_name;
@@ -51,6 +52,11 @@ fn one(loaded: &Loaded, value: &Value, input: &Input, bytes: bytes::Bytes) -> Re
     let record = Json(value);
     let mut payloads =
         vec![DraftPayload { name: format!("{}.json", loaded.profile.files.data_name), content: Content::Bytes(bytes) }];
+    if loaded.profile.files.readable {
+        let page = readable::page(&loaded.profile.title, value);
+        let name = format!("{}.html", loaded.profile.files.data_name);
+        payloads.push(DraftPayload { name, content: Content::Bytes(page.into()) });
+    }
     payloads.extend(files(loaded, Some(value), input, &mut refusals));
     let fields = fields(loaded, &record, &mut refusals);
     if let (Some(answers), Some(model)) = (&loaded.profile.questionnaire, &loaded.questionnaire) {
@@ -84,7 +90,7 @@ pub(super) fn files(
             refusals.push(Refusal::new("empty-payload", "fichier vide").at(place));
         } else if let Err(reason) = file_name(file.name.as_bytes()) {
             refusals.push(Refusal::new("name-invalid", reason.in_french()).at(place));
-        } else if file.name == format!("{}.json", wanted.data_name) {
+        } else if ["json", "html"].iter().any(|end| file.name == format!("{}.{end}", wanted.data_name)) {
             refusals.push(Refusal::new("name-twice", "ce nom est celui des données").at(place).by("fichiers.donnees"));
         } else {
             payloads.push(DraftPayload { name: file.name.clone(), content: Content::Bytes(file.content.clone()) });

@@ -202,6 +202,11 @@ impl Loaded {
         let mut names = BTreeSet::new();
         for (field, n) in profile.fields.iter().zip(0usize..) {
             self.check_field(field, n)?;
+            let known = |name: &&String| profile.fields.iter().any(|other| other.name == **name);
+            if let Some(unknown) = field.unique_with.iter().find(|name| !known(name)) {
+                let detail = format!("aucun champ ne s'appelle « {unknown} »");
+                return Err(self.fault(format!("champ[{n}].unique_avec"), detail));
+            }
             if !names.insert(field.name.as_str()) {
                 return Err(self.fault(format!("champ[{n}].nom"), "nom déjà pris par un autre champ"));
             }
@@ -297,6 +302,14 @@ impl Loaded {
         let tabular = matches!(profile.intake, Intake::Csv | Intake::ZipCsv);
         if profile.csv.is_some() && !tabular {
             return Err(self.fault("csv", "cette section demande entree = \"csv\" ou \"zip-csv\""));
+        }
+        let columns = profile.csv.as_ref().map_or(&[][..], |csv| csv.columns.as_slice());
+        let aliases = profile.csv.iter().flat_map(|csv| csv.aliases.values());
+        if let Some(unknown) = aliases.into_iter().find(|name| !columns.contains(name)) {
+            return Err(self.fault("csv.alias", format!("« {unknown} » n'est pas dans csv.colonnes")));
+        }
+        if profile.files.readable && profile.intake != Intake::Json {
+            return Err(self.fault("fichiers.lisible", "cette clé demande entree = \"json\""));
         }
         if profile.zip.is_some() && profile.intake != Intake::ZipCsv {
             return Err(self.fault("zip", "cette section demande entree = \"zip-csv\""));

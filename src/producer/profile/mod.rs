@@ -12,6 +12,7 @@ pub mod csv;
 mod json;
 mod load;
 mod model;
+mod readable;
 mod record;
 mod text;
 mod value;
@@ -83,6 +84,8 @@ pub struct DraftLink {
     pub relation: String,
     /// Identifier of the target.
     pub target: String,
+    /// The profile that deposited it, when it is another.
+    pub profile: Option<String>,
     /// What becomes of the draft when the producer deposited no such target.
     pub known: Option<Severity>,
     /// Where the target is in what was sent.

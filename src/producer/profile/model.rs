@@ -144,6 +144,9 @@ pub struct Files {
     /// Name under which the data themselves are archived.
     #[serde(default = "data_name", rename = "donnees")]
     pub data_name: String,
+    /// Whether a page that people read, made of the data, is archived beside them.
+    #[serde(default, rename = "lisible")]
+    pub readable: bool,
     /// At least so many files beside them.
     #[serde(default, rename = "minimum")]
     pub count_min: usize,
@@ -165,6 +168,7 @@ impl Default for Files {
     fn default() -> Self {
         Self {
             data_name: data_name(),
+            readable: false,
             count_min: 0,
             count_max: files_max(),
             bytes_max: file_bytes_max(),
@@ -213,6 +217,9 @@ pub struct Csv {
     /// The columns there must be, by name; no other when there are some.
     #[serde(default, rename = "colonnes")]
     pub columns: Vec<String>,
+    /// Other names of columns, as other versions of an export write them: the name written, the name of `columns`.
+    #[serde(default, rename = "alias")]
+    pub aliases: BTreeMap<String, String>,
     /// Whether bytes that are no UTF-8 are read as Latin-1.
     #[serde(default, rename = "latin1")]
     pub latin1: bool,
@@ -223,7 +230,14 @@ pub struct Csv {
 
 impl Default for Csv {
     fn default() -> Self {
-        Self { separator: ';', unit: CsvUnit::default(), columns: Vec::new(), latin1: false, rows_max: rows_max() }
+        Self {
+            separator: ';',
+            unit: CsvUnit::default(),
+            columns: Vec::new(),
+            aliases: BTreeMap::new(),
+            latin1: false,
+            rows_max: rows_max(),
+        }
     }
 }
 
@@ -314,6 +328,9 @@ pub struct Field {
     /// No two rows of a file have the same.
     #[serde(default, rename = "unique")]
     pub unique: bool,
+    /// Fields within whose values it is unique: a number within an office.
+    #[serde(default, rename = "unique_avec")]
+    pub unique_with: Vec<String>,
     /// What is made of a value that is not as it should be.
     #[serde(default, rename = "gravite")]
     pub severity: Severity,
@@ -427,6 +444,9 @@ pub struct LinkTexts {
     /// JSON pointer of a list of targets.
     #[serde(default, rename = "liste")]
     pub list: Option<String>,
+    /// Code of the profile that deposited the target; this one by default.
+    #[serde(default, rename = "profil")]
+    pub profile: Option<String>,
     /// Whether the target must be an identifier that this producer deposited.
     #[serde(default, rename = "connu")]
     pub known: Option<Severity>,
