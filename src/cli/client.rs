@@ -23,6 +23,8 @@ const WAIT_TOLD: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// A server silent for longer is taken as gone; above the daemon's own `commit_ms_max`.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Errors of one answer told one by one.
+const ERRORS_TOLD: usize = 5;
 /// The longest answer kept in memory.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -40,6 +42,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// The place in what was sent.
     pub(crate) pointer: Option<String>,
+    /// Everything that is wrong, where the archive says it one by one.
+    pub(crate) errors: Vec<serde_json::Value>,
 }
 
 impl fmt::Display for Problem {
@@ -48,6 +52,10 @@ impl fmt::Display for Problem {
         write!(f, "{text}")?;
         if let Some(pointer) = &self.pointer {
             write!(f, " ({pointer})")?;
+        }
+        for error in self.errors.iter().take(ERRORS_TOLD) {
+            let text = |member: &str| error.get(member).and_then(serde_json::Value::as_str).unwrap_or_default();
+            write!(f, " ; {} : {}", text("location"), text("detail"))?;
         }
         write!(f, " [{} {}]", self.status, self.code)
     }

@@ -28,6 +28,7 @@ mod key;
 mod man;
 mod place;
 mod producer;
+mod push;
 mod rebuild;
 mod receipt;
 mod report;
@@ -86,6 +87,7 @@ enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
     Deposit(deposit::Args),
+    Push(push::Args),
     Receipt(receipt::Args),
     Verify(verify::Args),
     Timestamp(timestamp::Args),
@@ -177,6 +179,7 @@ impl Command {
             Self::Serve(args) => args.run(),
             Self::Demo(args) => args.run(),
             Self::Deposit(args) => args.run(),
+            Self::Push(args) => args.run(),
             Self::Receipt(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::Timestamp(args) => args.run(),
