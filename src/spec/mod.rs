@@ -17,6 +17,7 @@ pub mod seda;
 pub mod tlog;
 pub mod tsl;
 pub mod tsp;
+pub mod warc;
 pub mod x509;
 pub mod xml;
 pub mod xmldsig;
