@@ -98,6 +98,7 @@ use tokio::time::{Instant, timeout};
 const DEPOSITS: &str = "/v1/deposits";
 const TRANSFERS: &str = "/v1/transfers";
 const REPORT: &str = "/v1/archives/{id}/report";
+const TRANSMISSIONS: &str = "/v1/transmissions";
 const REPORTS: &str = "/v1/reports";
 const ATTESTATION: &str = "/v1/archives/{id}/attestation.pdf";
 
@@ -111,6 +112,7 @@ const STREAMED: &[&str] = &[
     maarch::TRANSFERS,
     maarch::TRANSFERS_TOO,
     helios::IMPORT,
+    TRANSMISSIONS,
     REPORT,
     REPORTS,
     producers::DEPOSITS,
@@ -155,7 +157,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/referentials/{list}/entries/{id}", get(referentials::entry))
         .route("/v1/openapi.json", get(openapi::fetch))
         .route("/v1/validations", post(validations::validate))
-        .route("/v1/transmissions", get(transmissions::find))
+        .route(TRANSMISSIONS, get(transmissions::find).post(helios::native::transmit))
         .route("/v1/transmissions/completeness", get(transmissions::completeness))
         .route("/v1/transmissions/{transaction}", get(transmissions::fetch))
         .route("/v1/transmissions/answers", post(helios::answers::deposit))

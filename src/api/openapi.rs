@@ -168,7 +168,7 @@ impl Modify for Credentials {
         super::eliminations::request, super::eliminations::list, super::eliminations::state, super::eliminations::question,
         super::eliminations::answer, super::eliminations::execute, super::eliminations::notification, super::modifications::modify,
         super::referentials::import, super::referentials::lists, super::referentials::list, super::referentials::entry, super::referentials::changes,
-        super::producers::list, super::producers::deposit,
+        super::helios::native::transmit, super::producers::list, super::producers::deposit,
         super::producers::webhook::challenge, super::producers::webhook::announced,
         super::validations::validate, super::revalidations::validate, super::helios::answers::deposit,
         super::transmissions::find, super::transmissions::fetch, super::transmissions::completeness,

@@ -1,5 +1,5 @@
-//! `GET /v1/transmissions`: transmissions to the accountant, found by what is in them; and whether the bordereaux of a
-//! year are all there.
+//! `GET /v1/transmissions`: transmissions to the accountant, found by what is in them or by what changed; and whether the
+//! bordereaux of a year are all there.
 
 use super::auth::Caller;
 use super::problem::Problem;
@@ -24,7 +24,7 @@ const YEAR_MAX: usize = 20_000;
 /// Missing numbers told for one budget; beyond, they are counted.
 const GAPS_MAX: usize = 1_000;
 
-/// Which transmissions: one of `nom_fic`, `bordereau`, `piece`, `pj`, or a state.
+/// Which transmissions: one of `nom_fic`, `bordereau`, `piece`, `pj`, or a state; else all, by their last change.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -39,8 +39,10 @@ pub(super) struct Wanted {
     piece: Option<String>,
     /// `IdUnique` of an attachment.
     pj: Option<String>,
-    /// State; 14 by default when nothing else is asked.
+    /// State.
     state: Option<i8>,
+    /// Only those that changed since: `cursor` of the answer before (without a term or a state).
+    cursor: Option<u64>,
     /// Only numbers above: `next` of the page before (with a term).
     depuis: Option<u64>,
     /// How many to pass over (with a state).
@@ -50,12 +52,17 @@ pub(super) struct Wanted {
 }
 
 /// A page of transmissions.
+#[allow(clippy::struct_field_names, reason = "the name that clients know")]
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Transmissions {
     transmissions: Vec<TransmissionDocument>,
     /// What to give as `depuis` for the next page; none when this is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
+    /// What to give as `cursor` to be told what changes after this answer (without a term or a state). While a page is full,
+    /// ask again at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<u64>,
 }
 
 /// A transmission.
@@ -122,12 +129,21 @@ pub(super) async fn find(
     let limit = wanted.limit.unwrap_or(100).clamp(1, PAGE_MAX);
     let (term, agency) = (term_of(&wanted), caller.agency.clone());
     let (state, offset, after) = (wanted.state, wanted.offset.unwrap_or(0), wanted.depuis.unwrap_or(0));
-    let paged = term.is_some();
+    let (paged, since) = (term.is_some(), wanted.cursor);
+    if !paged && state.is_none() {
+        let listing = move |catalog: &dyn crate::catalog::Catalog| {
+            catalog.transmissions(&agency, &Listing::Changed { after: since, limit })
+        };
+        let rows = ask(&app, listing).await?;
+        let cursor = rows.last().map(|row| row.changed).or(since);
+        let transmissions = rows.into_iter().map(document).collect();
+        return tagged(&headers, &Transmissions { transmissions, next: None, cursor });
+    }
     let rows = ask(&app, move |catalog| {
         if let Some(term) = &term {
             return catalog.transmissions(&agency, &Listing::Term { term, after, limit: limit + 1 });
         }
-        let (direction, state) = (Direction::Aller, state.unwrap_or(Reached::AwaitingPost.code()));
+        let (direction, state) = (Direction::Aller, state.unwrap_or_default());
         let listing = Listing::State { direction, state, offset, limit: limit + 1, from_ms: 0, to_ms: u64::MAX };
         catalog.transmissions(&agency, &listing)
     })
@@ -136,7 +152,7 @@ pub(super) async fn find(
     let rows: Vec<_> = rows.into_iter().take(limit).collect();
     let next = rows.last().map(|row| row.number).filter(|_| more && paged);
     let rows = rows.into_iter().filter(|row| !paged || state.is_none_or(|state| row.state() == state));
-    tagged(&headers, &Transmissions { transmissions: rows.map(document).collect(), next })
+    tagged(&headers, &Transmissions { transmissions: rows.map(document).collect(), next, cursor: None })
 }
 
 fn term_of(wanted: &Wanted) -> Option<String> {

@@ -12,6 +12,7 @@
 //! | `x` ‖ number u64 | the transmission, JSON |
 //! | `u` ‖ digest 32 of what it must not share with another | its number u64 |
 //! | `l` ‖ digest 8 of the agency ‖ state u8 ‖ number u64 | nothing: transmissions by state |
+//! | `w` ‖ digest 8 of the agency ‖ index u64 of the last record | number u64: transmissions by last change |
 //! | `k` ‖ digest 16 of agency and term ‖ number u64 | nothing: transmissions by term |
 //!
 //! Numbers are big-endian; times are Unix milliseconds. An **epoch** is thirty days: a look-up tries the few epochs of the
@@ -27,7 +28,7 @@ use crate::views::Cursor;
 use std::ops::{Range, RangeInclusive};
 
 /// Changes whenever keys or values do; another number on disk means rebuild.
-const SCHEMA: u16 = 4;
+const SCHEMA: u16 = 5;
 
 pub(super) const CURSOR: &[u8] = b"c";
 pub(super) const AGENCY: u8 = b'a';

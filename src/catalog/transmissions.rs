@@ -10,6 +10,7 @@ const ROW: u8 = b'x';
 const DISTINCT: u8 = b'u';
 const BY_STATE: u8 = b'l';
 const BY_TERM: u8 = b'k';
+const BY_CHANGE: u8 = b'w';
 
 /// The state of a transmission that ended in error: another may take its place.
 const ERROR: i8 = -1;
@@ -39,6 +40,9 @@ pub struct Transmission {
     pub acquit: Option<String>,
     /// What happened, oldest first.
     pub history: Vec<Move>,
+    /// Index of the last record about it.
+    #[serde(default)]
+    pub changed: u64,
 }
 
 /// A state reached.
@@ -79,6 +83,13 @@ pub enum Listing<'a> {
         from_ms: u64,
         /// To.
         to_ms: u64,
+    },
+    /// Those to the accountant that changed after an index of the log, by their last change.
+    Changed {
+        /// Only changes after this index.
+        after: Option<u64>,
+        /// How many at most.
+        limit: usize,
     },
     /// Those found by a term (`bordereau:37`), from a number on.
     Term {
@@ -142,6 +153,7 @@ impl<'t> Rows<'t> {
                 archive: said.references.first().cloned(),
                 acquit: None,
                 history: vec![moved],
+                changed: entry.index,
             };
             for term in row.flow.terms() {
                 writes.insert(term_key(&row.agency, &term, row.number).as_slice(), &[][..]);
@@ -156,6 +168,8 @@ impl<'t> Rows<'t> {
         };
         let Some(mut row) = known.filter(|row| row.agency == *entry.agency) else { return Ok(()) };
         writes.remove(row.state_key().as_slice());
+        writes.remove(change_key(&row.agency, row.changed).as_slice());
+        row.changed = entry.index;
         if row.state() != ERROR {
             for key in row.distinct() {
                 writes.remove(key.as_slice());
@@ -184,6 +198,9 @@ impl<'t> Rows<'t> {
 
 fn enter(row: &Transmission, writes: &mut sled::Batch) {
     writes.insert(row.state_key().as_slice(), &[][..]);
+    if row.flow.direction == Direction::Aller {
+        writes.insert(change_key(&row.agency, row.changed).as_slice(), &row.number.to_be_bytes()[..]);
+    }
     if row.state() != ERROR {
         for key in row.distinct() {
             writes.insert(key.as_slice(), &row.number.to_be_bytes()[..]);
@@ -202,6 +219,7 @@ pub(super) fn with(tree: &sled::Db, agency: &str, what: &Distinct<'_>) -> sled::
 
 pub(super) fn list(tree: &sled::Db, agency: &str, listing: &Listing<'_>) -> sled::Result<Vec<Transmission>> {
     let (prefix, first, offset, limit, from_ms, to_ms) = match *listing {
+        Listing::Changed { after, limit } => return changed(tree, agency, after, limit),
         Listing::State { direction, state, offset, limit, from_ms, to_ms } => {
             let key = state_key(agency, direction, state, 0);
             (key[..10].to_vec(), 0, offset, limit, from_ms, to_ms)
@@ -231,6 +249,29 @@ pub(super) fn list(tree: &sled::Db, agency: &str, listing: &Listing<'_>) -> sled
         found.push(row);
     }
     Ok(found)
+}
+
+fn changed(tree: &sled::Db, agency: &str, after: Option<u64>, limit: usize) -> sled::Result<Vec<Transmission>> {
+    let first = after.map_or(0, |after| after.saturating_add(1));
+    let range = change_key(agency, first)..=change_key(agency, u64::MAX);
+    let mut found = Vec::new();
+    for entry in tree.range(range) {
+        let (_, value) = entry?;
+        let Ok(number) = value.as_ref().try_into().map(u64::from_be_bytes) else { continue };
+        // Digests are short: another agency's row may stand among these.
+        found.extend(get(tree, number)?.filter(|row| row.agency == agency));
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn change_key(agency: &str, index: u64) -> [u8; 17] {
+    let mut key = [BY_CHANGE; 17];
+    key[1..9].copy_from_slice(&sha256(agency.as_bytes())[..8]);
+    key[9..].copy_from_slice(&index.to_be_bytes());
+    key
 }
 
 fn row_key(number: u64) -> Vec<u8> {

@@ -7,6 +7,7 @@ use super::account::Account;
 use super::form::{File, Form, Unusable, length};
 use super::{DENIED, Own, UNKNOWN, plain, xml};
 use crate::admission::{Metadata, SHORT_CHARS_MAX, file_name, key_hash};
+use crate::api::auth::Caller;
 use crate::api::code::Code;
 use crate::api::deposits;
 use crate::api::problem::Problem;
@@ -54,19 +55,29 @@ pub(super) async fn import(State(app): State<App>, request: Request) -> Response
 }
 
 /// Refused at once.
-struct Refused {
-    message: String,
+pub(super) struct Refused {
+    pub(super) message: String,
     /// The code it has in the journal of refusals; none when nothing is wrong with the file.
-    journal: Option<&'static str>,
+    pub(super) journal: Option<&'static str>,
+    /// When to try again, in seconds, where that helps.
+    pub(super) retry_after_s: Option<u32>,
 }
 
-fn refused(code: &'static str, message: impl Into<String>) -> Refused {
-    Refused { message: message.into(), journal: Some(code) }
+/// What became of a file taken in.
+pub(super) enum Taken {
+    /// It has a number; with a fault, the transmission is in state -1.
+    New { number: u64, fault: Option<&'static str> },
+    /// The same file has had this number before.
+    Before(u64),
+}
+
+pub(super) fn refused(code: &'static str, message: impl Into<String>) -> Refused {
+    Refused { message: message.into(), journal: Some(code), retry_after_s: None }
 }
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
-        Self { message: problem.detail, journal: None }
+        Self { message: problem.detail, journal: None, retry_after_s: Some(problem.retry_after_s.unwrap_or(1)) }
     }
 }
 
@@ -76,14 +87,7 @@ async fn receive(app: &App, account: &Account, parts: &Parts, body: Body) -> Res
         return Err(refused("helios-certificate", message));
     }
     let _held = hold(app, parts).await?;
-    let form = Form::read(app, parts, body).await.map_err(|unusable| match unusable {
-        Unusable::TooLarge => {
-            let mebibytes = BYTES_MAX >> 20;
-            let message = format!("Taille de fichier supérieure à la limite autorisée ({mebibytes} Mo maximum).");
-            refused("body-too-large", message)
-        }
-        Unusable::Broken => refused("body-cut", "Échec lors du téléchargement du fichier"),
-    })?;
+    let form = Form::read(app, parts, body).await.map_err(unusable)?;
     let must_signed = form.get("must_signed").is_some_and(|value| !matches!(value, "" | "0" | "false"));
     let (mut envelope, mut signature) = (None, None);
     for file in form.files {
@@ -102,20 +106,38 @@ async fn receive(app: &App, account: &Account, parts: &Parts, body: Body) -> Res
     }
     // From here on it goes to its end, whatever becomes of the client.
     let (app, actor) = (app.clone(), account.caller.clone());
-    let state = match (must_signed, app.helios_mode) {
-        (true, _) => Reached::AwaitingSignature,
-        (false, HeliosMode::Archive) => Reached::AwaitingPost,
-        (false, HeliosMode::Sandbox) => Reached::Posted,
-    };
+    let state = if must_signed { Reached::AwaitingSignature } else { first_state(&app) };
     let task = tokio::spawn(async move {
-        let intake = Intake { app, caller: actor, envelope, signature, state };
+        let intake = Intake { app, caller: actor, envelope, signature, state, key: None };
         intake.take().await
     });
-    task.await.map_err(|error| Problem::internal(&error))?
+    match task.await.map_err(|error| Problem::internal(&error))?? {
+        Taken::New { number, .. } => Ok(number),
+        Taken::Before(_) => Err(refused("helios-duplicate", DUPLICATE)),
+    }
+}
+
+/// The state of a file just received that needs no other signature.
+pub(super) fn first_state(app: &App) -> Reached {
+    match app.helios_mode {
+        HeliosMode::Archive => Reached::AwaitingPost,
+        HeliosMode::Sandbox => Reached::Posted,
+    }
+}
+
+pub(super) fn unusable(unusable: Unusable) -> Refused {
+    match unusable {
+        Unusable::TooLarge => {
+            let mebibytes = BYTES_MAX >> 20;
+            let message = format!("Taille de fichier supérieure à la limite autorisée ({mebibytes} Mo maximum).");
+            refused("body-too-large", message)
+        }
+        Unusable::Broken => refused("body-cut", "Échec lors du téléchargement du fichier"),
+    }
 }
 
 /// Memory for a file of the length announced.
-async fn hold(app: &App, parts: &Parts) -> Result<OwnedSemaphorePermit, Refused> {
+pub(super) async fn hold(app: &App, parts: &Parts) -> Result<OwnedSemaphorePermit, Refused> {
     let largest = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX);
     let kib = u32::try_from(length(parts).unwrap_or(largest).min(largest).div_ceil(1024)).unwrap_or(u32::MAX);
     let wait_max = Duration::from_millis(app.limits.commit_ms_max);
@@ -126,16 +148,19 @@ async fn hold(app: &App, parts: &Parts) -> Result<OwnedSemaphorePermit, Refused>
 }
 
 /// A file received.
-struct Intake {
-    app: App,
-    caller: crate::api::auth::Caller,
-    envelope: File,
-    signature: Option<File>,
-    state: Reached,
+pub(super) struct Intake {
+    pub(super) app: App,
+    pub(super) caller: Caller,
+    pub(super) envelope: File,
+    pub(super) signature: Option<File>,
+    /// Its state, if nothing is wrong with it.
+    pub(super) state: Reached,
+    /// The idempotency key that the sender gave.
+    pub(super) key: Option<String>,
 }
 
 impl Intake {
-    async fn take(self) -> Result<u64, Refused> {
+    pub(super) async fn take(self) -> Result<Taken, Refused> {
         let (app, agency) = (&self.app, self.caller.agency.clone());
         let (bytes, today) = (self.envelope.bytes.clone(), today(app));
         let looked = tokio::task::spawn_blocking(move || {
@@ -145,8 +170,8 @@ impl Intake {
         let (sha1, sha256, inspected) = looked.await.map_err(|error| Problem::internal(&error))?;
         // The same file, and then the same name, take turns: the second sees the first.
         let _same = app.in_flight.turn(key_hash(&agency, &format!("helios-sha1\0{sha1}"))).await;
-        if super::with(app, &agency, Own::Sha1(sha1.clone())).await?.is_some() {
-            return Err(refused("helios-duplicate", DUPLICATE));
+        if let Some(number) = super::with(app, &agency, Own::Sha1(sha1.clone())).await? {
+            return Ok(Taken::Before(number));
         }
         let file = file_name(&self.envelope.name).unwrap_or_else(|_| format!("PES-{}.xml", &sha1[..8]));
         let size_bytes = u64::try_from(self.envelope.bytes.len()).unwrap_or(u64::MAX);
@@ -167,11 +192,16 @@ impl Intake {
         match self.archive(&inspected).await {
             Ok(archive) => {
                 let flow = inspected.flow.clone();
-                let number = self.write(inspected.flow, Ok(archive)).await?;
-                if self.state == Reached::Posted {
+                let taken = self.write(inspected.flow, Ok(archive)).await?;
+                if let Taken::New { number, .. } = taken
+                    && self.state == Reached::Posted
+                {
                     tokio::spawn(super::sandbox::play(app.clone(), self.caller.clone(), number, flow));
                 }
-                Ok(number)
+                Ok(taken)
+            }
+            Err(problem) if problem.code == Code::IdempotencyConflict => {
+                Err(refused(Code::IdempotencyConflict.as_str(), problem.detail))
             }
             Err(problem) if problem.code == Code::SignatureInvalid => {
                 self.write(inspected.flow, Err(Fault::Signature(problem.detail))).await
@@ -185,13 +215,15 @@ impl Intake {
     }
 
     /// The transmission's first record; its number.
-    async fn write(&self, flow: crate::package::Flow, outcome: Result<String, Fault>) -> Result<u64, Refused> {
+    async fn write(&self, flow: crate::package::Flow, outcome: Result<String, Fault>) -> Result<Taken, Refused> {
+        let fault = outcome.as_ref().err().map(Fault::code);
         let (state, message, references) = match outcome {
             Ok(archive) => (self.state, received(self.state).to_owned(), vec![archive]),
             Err(fault) => (Reached::Error, fault.to_string(), Vec::new()),
         };
         let body = Transmission { transaction: None, state: state.code(), message, flow: Some(Box::new(flow)) };
-        Ok(super::record(&self.app, &self.caller.agency, &self.caller.actor, references, body).await?)
+        let number = super::record(&self.app, &self.caller.agency, &self.caller.actor, references, body).await?;
+        Ok(Taken::New { number, fault })
     }
 
     /// Archives the file, its detached signature and its attachments; the archive's identifier.
@@ -225,10 +257,13 @@ impl Intake {
     /// A retry after a stop between archive and state finds the same archive by its key.
     async fn deposit(&self, metadata: Metadata, n: usize, documents: Vec<Document>) -> Result<String, Problem> {
         let asked = format!("{}\0{:?}\0{n}", metadata.title, metadata.dates);
-        let key = format!(
-            "helios-{}-{}",
-            hex::encode(sha256(&self.envelope.bytes)),
-            hex::encode(&sha256([asked.as_bytes(), &self.envelope.name].concat().as_slice())[..8])
+        let key = self.key.as_ref().map_or_else(
+            || {
+                let asked = sha256([asked.as_bytes(), &self.envelope.name].concat().as_slice());
+                format!("helios-{}-{}", hex::encode(sha256(&self.envelope.bytes)), hex::encode(&asked[..8]))
+            },
+            // Within the length of a key, whatever was given.
+            |own| format!("transmission-{}-{n}", hex::encode(sha256(own.as_bytes()))),
         );
         let (_, receipt) = deposits::deposit(&self.app, &self.caller, metadata, Some(&key), documents).await?;
         Ok(receipt.archive.to_string())
@@ -270,6 +305,6 @@ fn received(state: Reached) -> &'static str {
     }
 }
 
-fn today(app: &App) -> String {
+pub(super) fn today(app: &App) -> String {
     app.clock.now().format(format_description!("[year]-[month]-[day]")).unwrap_or_default()
 }

@@ -15,6 +15,7 @@ pub(super) mod answers;
 mod follow;
 mod form;
 mod import;
+pub(super) mod native;
 mod sandbox;
 mod who;
 

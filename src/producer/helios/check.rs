@@ -61,6 +61,24 @@ pub enum Fault {
     Archive(String),
 }
 
+impl Fault {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Encoding => "helios-encoding",
+            Self::Xml(_) => "helios-xml",
+            Self::Other(_) => "helios-not-a-pes",
+            Self::Empty => "helios-empty",
+            Self::NomFic => "helios-nom-fic",
+            Self::Missing(_) => "helios-header-missing",
+            Self::TooLong(_) => "helios-header-too-long",
+            Self::Seen => "helios-name-seen",
+            Self::Signature(_) => "signature-invalid",
+            Self::Archive(_) => "helios-archive",
+        }
+    }
+}
+
 /// A file that may be transmitted.
 #[derive(Debug)]
 pub struct Inspected {
