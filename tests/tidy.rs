@@ -61,7 +61,7 @@ const BANNED: &[(&[&str], &[&str], &str)] = &[
     ),
     (
         &["fs::rename(", "fs::hard_link("],
-        &["store/", "sequencer/head/", "timestamp/files.rs", "views/"],
+        &["store/", "sequencer/head/", "timestamp/files.rs", "views/", "producer/folder.rs"],
         "a file is put in place by the helper that fsyncs it and its directory",
     ),
     (

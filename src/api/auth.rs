@@ -44,8 +44,17 @@ impl Caller {
 
     /// A system that signs what it announces with the secret it shares with us: it deposits for one agency, and no more.
     pub(super) fn of_webhook(agency: &str, profile: &str) -> Self {
+        Self::of_system("webhook", agency, profile)
+    }
+
+    /// Who puts files into a watched folder: as the configuration says.
+    pub(super) fn of_folder(agency: &str, profile: &str) -> Self {
+        Self::of_system("dossier", agency, profile)
+    }
+
+    fn of_system(way: &str, agency: &str, profile: &str) -> Self {
         let token = Token {
-            token: format!("webhook-{profile}"),
+            token: format!("{way}-{profile}"),
             agency: agency.to_owned(),
             scopes: vec![Scope::Deposit],
             label: String::new(),
@@ -55,7 +64,7 @@ impl Caller {
             revoked_ms: None,
             certificate: None,
         };
-        Self { agency: agency.to_owned(), actor: format!("webhook:{profile}"), token }
+        Self { agency: agency.to_owned(), actor: format!("{way}:{profile}"), token }
     }
 
     /// Its token.

@@ -84,6 +84,7 @@ pub use metrics::Metrics;
 pub use openapi::document as openapi_document;
 pub use own::{Own, archive_own};
 pub use problem::{Problem, ProblemDocument};
+pub use producers::watch as watch_folders;
 pub use services::{App, External, Parts, RenewalRequest, Services, Webhooks};
 pub use tsa::REQUEST_BYTES_MAX as TSA_REQUEST_BYTES_MAX;
 

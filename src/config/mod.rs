@@ -16,7 +16,7 @@ pub use error::ConfigError;
 pub(crate) use error::in_french;
 pub use keys::{PKCS11_TIMEOUT_MS, Pkcs11Config, WARN_DAYS};
 pub use limits::{BODY_BYTES_CEILING, Limits};
-pub use producers::{Allowed, Producers, Webhook};
+pub use producers::{Allowed, ArchivedFiles, Producers, Watched, Webhook};
 pub use store::{S3Config, StoreConfig};
 pub use timestamp::{ClockConfig, ExternalConfig, ExternalMode, ExternalTsaConfig, Timestamp};
 pub use trust::TrustFetch;

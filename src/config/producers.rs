@@ -14,6 +14,41 @@ pub struct Producers {
     pub allow: Vec<Allowed>,
     /// Systems that announce what they have, with a shared secret.
     pub webhook: Vec<Webhook>,
+    /// Folders where systems put files.
+    pub watch: Vec<Watched>,
+}
+
+/// A folder where a system puts files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watched {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Code of the profile.
+    pub profile: String,
+    /// Code of the agency whose system it is.
+    pub agency: String,
+    /// How long a file must stand still before it is taken, in milliseconds.
+    #[serde(default = "settle_ms")]
+    pub settle_ms: u64,
+    /// What becomes of files once archived.
+    #[serde(default)]
+    pub archived: ArchivedFiles,
+}
+
+/// What becomes of the files of a watched folder, once their receipt is beside them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchivedFiles {
+    /// They go to `archives/`, with their receipts.
+    #[default]
+    Keep,
+    /// They are removed; their receipts stay in `archives/`.
+    Remove,
+}
+
+fn settle_ms() -> u64 {
+    5_000
 }
 
 /// A system that announces what it has.
@@ -55,7 +90,11 @@ impl Producers {
         for hook in &mut webhook {
             hook.secret_file = hook.secret_file.take().map(|file| base.join(file));
         }
-        Self { folder: self.folder.map(|folder| base.join(folder)), webhook, ..self }
+        let mut watch = self.watch;
+        for watched in &mut watch {
+            watched.folder = base.join(&watched.folder);
+        }
+        Self { folder: self.folder.map(|folder| base.join(folder)), webhook, watch, ..self }
     }
 
     /// Whether an agency deposits by a profile.
@@ -90,6 +129,15 @@ pub(super) fn render(out: &mut String, producers: &Producers, base: &Path) -> st
         writeln!(out, "[[producers.webhook]]\nprofile = {profile}\nagency = {agency}")?;
         if let Some(file) = &hook.secret_file {
             writeln!(out, "secret_file = {}", path(file, base))?;
+        }
+    }
+    for watched in &producers.watch {
+        let (profile, agency) = (text(&watched.profile), text(&watched.agency));
+        let folder = path(&watched.folder, base);
+        writeln!(out, "[[producers.watch]]\nfolder = {folder}\nprofile = {profile}\nagency = {agency}")?;
+        writeln!(out, "settle_ms = {}", watched.settle_ms)?;
+        if watched.archived == ArchivedFiles::Remove {
+            writeln!(out, "archived = \"remove\"")?;
         }
     }
     writeln!(out)

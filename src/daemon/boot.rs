@@ -13,7 +13,7 @@ use super::producers;
 use super::seen;
 use super::signer::KeyringSigner;
 use crate::admission::Policies;
-use crate::api::{App, External, Parts, Services};
+use crate::api::{App, External, Parts, Services, watch_folders};
 use crate::catalog::{CatalogOptions, EmbeddedCatalog};
 use crate::clock::{SharedClock, parse_record_time};
 use crate::config::{Config, ExternalMode, StoreConfig, WitnessMode};
@@ -181,11 +181,8 @@ impl Node {
             control_authority: config.transfers.control_authority.clone().unwrap_or_else(|| CONTROL.into()),
             clamd: config.transfers.clamd.as_deref().map(antivirus),
         });
-        let (stop, keeping) = (rest.clone(), lists::keep(app.clone(), config.trust.clone()));
-        let keeping = tokio::spawn(async move {
-            stop.run_until_cancelled(keeping).await;
-        });
-        // Both have ways into the sequencer, and end together.
+        let keeping = tokio::spawn(keeping(app.clone(), &config, writable, rest.clone()));
+        // They have ways into the sequencer, and end together.
         let preserving = tokio::spawn(async move {
             let _ = tokio::join!(preserving, keeping);
         });
@@ -197,6 +194,15 @@ impl Node {
     /// The services, for what runs in the same process.
     pub fn services(&self) -> &App {
         &self.app
+    }
+}
+
+/// What goes on beside requests, until it is stopped: trusted lists, watched folders.
+fn keeping(app: App, config: &Config, writable: bool, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+    let watched = if writable { config.producers.watch.clone() } else { Vec::new() };
+    let (watching, keeping) = (watch_folders(app.clone(), watched), lists::keep(app, config.trust.clone()));
+    async move {
+        Box::pin(stop.run_until_cancelled(async { tokio::join!(keeping, watching) })).await;
     }
 }
 

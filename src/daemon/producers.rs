@@ -11,7 +11,9 @@ use ring::hmac;
 pub(super) fn profiles(config: &Config, policies: &Policies) -> Result<Profiles, DaemonError> {
     let profiles = Profiles::load(config.producers.folder.as_deref(), policies)?;
     let allowed = config.producers.allow.iter().map(|allowed| &allowed.profile);
-    let mut named = allowed.chain(config.producers.webhook.iter().map(|hook| &hook.profile));
+    let mut named = allowed
+        .chain(config.producers.webhook.iter().map(|hook| &hook.profile))
+        .chain(config.producers.watch.iter().map(|watched| &watched.profile));
     let unknown = named.find(|code| profiles.get(code).is_none());
     match unknown {
         Some(code) => Err(DaemonError::UnknownProfile { code: code.clone() }),

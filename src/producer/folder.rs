@@ -8,8 +8,8 @@
 //! Names that begin with a dot and those transfer tools give to unfinished files (`.tmp`, `.part`, `.filepart`, `~`) are
 //! not looked at. A rename within the folder makes them units at once.
 
-use std::fs::Metadata;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -52,6 +52,14 @@ pub struct Found {
 }
 
 impl Unit {
+    /// Whether every file still has the length and the time it had.
+    pub fn is_unchanged(&self) -> bool {
+        std::iter::once(&self.file).chain(&self.beside).all(|found| {
+            let about = std::fs::symlink_metadata(&found.path);
+            about.is_ok_and(|a| a.is_file() && a.len() == found.size_bytes && modified_ns(&a) == found.modified_ns)
+        })
+    }
+
     /// Length and time of every file of the unit: unchanged while nobody writes to it.
     pub fn stamp(&self) -> Vec<(u64, u64)> {
         std::iter::once(&self.file).chain(&self.beside).map(|found| (found.size_bytes, found.modified_ns)).collect()
@@ -94,6 +102,41 @@ pub fn units(folder: &Path, shape: Shape) -> io::Result<Vec<Unit>> {
         units.push(Unit { file, beside });
     }
     Ok(units)
+}
+
+/// Writes a file whole, through a temporary name, to the disk; one of that name is replaced.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4().simple()));
+    let written = (|| {
+        let mut file = File::create_new(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.and_then(|()| synced(path))
+}
+
+/// Gives a file or folder another place of the same file system, durably.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)?;
+    synced(to)?;
+    synced(from)
+}
+
+fn synced(path: &Path) -> io::Result<()> {
+    File::open(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?.sync_all()
 }
 
 /// Whether a name is that of a file to leave alone.

@@ -5,6 +5,7 @@
 
 mod archive;
 mod receive;
+mod watch;
 pub(super) mod webhook;
 
 use super::auth::Caller;
@@ -13,6 +14,8 @@ use super::problem::{Problem, ProblemDocument};
 use super::services::App;
 use crate::package::Scope;
 use crate::producer::profile::{Loaded, Refusals};
+pub use watch::watch;
+
 use archive::Archived;
 use axum::Router;
 use axum::extract::{Path, Request, State};

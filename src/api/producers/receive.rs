@@ -5,7 +5,8 @@ use crate::admission::{Reason, Refusal};
 use crate::api::body::Incoming;
 use crate::api::problem::Problem;
 use crate::api::services::App;
-use crate::producer::profile::{Draft, Input, InputFile, Intake, Loaded, Refusals};
+use crate::producer::folder::Unit;
+use crate::producer::profile::{Draft, Input, InputFile, Loaded, Refusals};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -93,7 +94,7 @@ pub(super) async fn receive(app: &App, loaded: &Loaded, request: Request) -> Res
     let header = |name| parts.headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     let content_type = header(CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
     let announced = header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
-    let to_disk = loaded.profile.intake == Intake::ZipCsv;
+    let to_disk = loaded.profile.intake.is_on_disk();
     let bytes_max = if to_disk { app.limits.body_bytes_max } else { app.limits.body_bytes_max.min(HELD_BYTES_MAX) };
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(Refusal::at("Content-Length", Reason::BodyTooLarge { bytes_max }).into());
@@ -117,6 +118,38 @@ pub(super) async fn receive(app: &App, loaded: &Loaded, request: Request) -> Res
             Err(refusal.into())
         }
     }
+}
+
+/// A unit of a watched folder: copied, so that who writes there changes nothing of what is looked at.
+pub(super) async fn of_folder(app: &App, loaded: &Loaded, unit: &Unit) -> Result<Received, Problem> {
+    let to_disk = loaded.profile.intake.is_on_disk();
+    let bytes_max = if to_disk { app.limits.body_bytes_max } else { app.limits.body_bytes_max.min(HELD_BYTES_MAX) };
+    let length = std::iter::once(&unit.file).chain(&unit.beside).fold(0u64, |all, f| all.saturating_add(f.size_bytes));
+    if length > bytes_max {
+        return Err(Refusal::from(Reason::BodyTooLarge { bytes_max }).into());
+    }
+    let kib = if to_disk { 1024 } else { length.div_ceil(1024).max(1) };
+    let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+    let held = app.buffers.clone().try_acquire_many_owned(kib).map_err(|_| Problem::busy())?;
+    let folder = if to_disk { Some(Folder::new(app).map_err(|error| Problem::internal(&error))?) } else { None };
+    let unit = unit.clone();
+    let reading = tokio::task::spawn_blocking(move || -> std::io::Result<(Input, Option<Folder>)> {
+        let mut input = Input::default();
+        if let Some(folder) = &folder {
+            std::fs::copy(&unit.file.path, archive_of(folder))?;
+            input.archive = Some((archive_of(folder), folder.0.clone()));
+        } else {
+            input.data = std::fs::read(&unit.file.path)?.into();
+        }
+        for file in &unit.beside {
+            let name = file.name.rsplit('/').next().unwrap_or(&file.name).to_owned();
+            input.files.push(InputFile { name, content: std::fs::read(&file.path)?.into() });
+        }
+        Ok((input, folder))
+    });
+    let read = reading.await.map_err(|error| Problem::internal(&error))?;
+    let (input, folder) = read.map_err(|error| Problem::internal(&error))?;
+    Ok(Received { input, _folder: folder, _held: held })
 }
 
 async fn raw(incoming: &mut Incoming, folder: Option<&Folder>) -> Result<Input, Refusal> {

@@ -94,6 +94,11 @@ pub enum Intake {
 }
 
 impl Intake {
+    /// Whether what is sent is put on disk, not held in memory.
+    pub fn is_on_disk(self) -> bool {
+        matches!(self, Self::ZipCsv | Self::Warc | Self::Parapheur)
+    }
+
     /// As profiles write it.
     pub fn as_str(self) -> &'static str {
         match self {
