@@ -4,25 +4,21 @@
 
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/platform.rs"]
+mod platform;
 
-use archiland::clock::system;
-use archiland::config::{Config, HeliosMode, StoreConfig, Tls};
-use archiland::daemon::Bucket;
+use archiland::config::HeliosMode;
 use archiland::digest::sha256;
-use archiland::sequencer::head::ConditionalHead;
 use archiland::spec::xml::{Document, Limits};
 use base64::Engine as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use node::Archive;
-use object_store::memory::InMemory;
+use platform::{IMPORT, Platform, builder};
+use reqwest::Client;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Client, Identity};
 use serde_json::{Value, json};
 use std::io::Write as _;
-use std::sync::Arc;
 
-const IMPORT: &str = "/modules/helios/api/helios_importer_fichier.php";
 const STATUS: &str = "/modules/helios/api/helios_transac_get_status.php?transaction=";
 const INVOICE: &[u8] = b"%PDF-1.7 facture";
 
@@ -50,86 +46,7 @@ fn acquit(nom_fic: &str, block: &str) -> String {
     )
 }
 
-struct ClientCertificate {
-    pem: String,
-    fingerprint: String,
-}
-
-struct Platform {
-    archive: Archive,
-    server: Vec<u8>,
-    certificates: Vec<ClientCertificate>,
-}
-
 impl Platform {
-    /// An archive behind TLS that knows three client certificates of one authority: the first is the account of commune
-    /// `aa`, the second serves two accounts by login, the third is nobody's.
-    async fn start() -> Self {
-        Self::start_in(HeliosMode::Archive).await
-    }
-
-    async fn start_in(mode: HeliosMode) -> Self {
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let mut authority = rcgen::CertificateParams::new(vec![]).unwrap();
-        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
-        let issuer = rcgen::Issuer::new(authority, authority_key);
-        let certificates = (0..3)
-            .map(|n| {
-                let key = rcgen::KeyPair::generate().unwrap();
-                let mut client = rcgen::CertificateParams::new(vec![format!("logiciel{n}.example")]).unwrap();
-                client.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
-                let client = client.signed_by(&key, &issuer).unwrap();
-                let fingerprint = hex::encode(sha256(client.der()));
-                ClientCertificate { pem: format!("{}{}", client.pem(), key.serialize_pem()), fingerprint }
-            })
-            .collect();
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = Config::for_directory(dir.path());
-        config.store = StoreConfig::Memory;
-        config.helios.mode = mode;
-        config.http.listen = "127.0.0.1:0".parse().unwrap();
-        std::fs::write(dir.path().join("clients.pem"), authority_pem).unwrap();
-        config.http.tls = Some(Tls {
-            certificate: config.keys.join("server.pem"),
-            key: config.keys.join("server.key"),
-            client_ca: Some(config.base.join("clients.pem")),
-        });
-        let objects: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
-        let bucket = Bucket { heads: Arc::new(ConditionalHead::new(objects.clone())), objects };
-        let mut archive = Archive::start_over(dir, config, bucket, |objects| objects, system()).await;
-        let server = std::fs::read(archive.config.keys.join("ca.pem")).unwrap();
-        let mut platform = Self { archive, server, certificates };
-        archive = platform.archive;
-        archive.http = builder(&platform.server).build().unwrap();
-        archive.agency("aa", &["read"]).await;
-        archive.agency("bb", &["read"]).await;
-        let (own, shared) = (&platform.certificates[0].fingerprint, &platform.certificates[1].fingerprint);
-        let scopes = ["deposit", "read", "archivist"];
-        archive.token(json!({ "agency": "aa", "scopes": scopes, "label": "compta", "certificate_sha256": own })).await;
-        platform.archive = archive;
-        for (agency, login) in [("aa", "agent-aa"), ("bb", "agent-bb")] {
-            let account =
-                json!({ "agency": agency, "scopes": ["deposit"], "label": login, "with_certificate_sha256": shared });
-            let (secret, _) = platform.archive.token(account).await;
-            std::fs::write(platform.archive.dir.path().join(login), secret).unwrap();
-        }
-        platform
-    }
-
-    fn client(&self, certificate: usize) -> Client {
-        let identity = Identity::from_pem(self.certificates[certificate].pem.as_bytes()).unwrap();
-        builder(&self.server).identity(identity).build().unwrap()
-    }
-
-    fn password(&self, login: &str) -> String {
-        std::fs::read_to_string(self.archive.dir.path().join(login)).unwrap()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.archive.url())
-    }
-
     async fn get(&self, client: &Client, path: &str) -> String {
         let response = client.get(self.url(path)).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
@@ -151,10 +68,6 @@ impl Platform {
     async fn status(&self, client: &Client, number: &str) -> Reply {
         Reply::parse(&self.get(client, &format!("{STATUS}{number}")).await, "transaction")
     }
-}
-
-fn builder(server: &[u8]) -> reqwest::ClientBuilder {
-    Client::builder().tls_certs_only(reqwest::Certificate::from_pem_bundle(server).unwrap())
 }
 
 /// `<root><name>value</name>…</root>`.
