@@ -2,6 +2,8 @@
 //! content is stored.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/antivirus.rs"]
+mod antivirus;
 #[path = "support/node.rs"]
 mod node;
 #[path = "support/sip.rs"]
@@ -9,6 +11,7 @@ mod sip;
 #[path = "support/zip_maker.rs"]
 mod zip_maker;
 
+use antivirus::antivirus;
 use node::{Archive, Kind, problem};
 use reqwest::Method;
 use serde_json::Value;
@@ -198,31 +201,6 @@ async fn who_may_and_how_much() {
     problem(elsewhere.body(sip).send().await.unwrap(), 403, "foreign-agency").await;
     problem(archive.get("/v1/transfers/inconnu", &reader).await, 404, "not-found").await;
     archive.stop().await;
-}
-
-/// A clamd that speaks its protocol (INSTREAM), and finds every document that says « virus » infected.
-fn antivirus(listener: std::net::TcpListener) {
-    use std::io::Read as _;
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut command = [0; 10];
-            stream.read_exact(&mut command).unwrap();
-            assert_eq!(&command, b"zINSTREAM\0");
-            let (mut content, mut length) = (Vec::new(), [0; 4]);
-            loop {
-                stream.read_exact(&mut length).unwrap();
-                let start = content.len();
-                content.resize(start + u32::from_be_bytes(length) as usize, 0);
-                if content.len() == start {
-                    break;
-                }
-                stream.read_exact(&mut content[start..]).unwrap();
-            }
-            let found = String::from_utf8_lossy(&content).contains("virus");
-            stream.write_all(if found { b"stream: Essai FOUND\0" } else { b"stream: OK\0" }).unwrap();
-        }
-    });
 }
 
 #[tokio::test]

@@ -2,14 +2,18 @@
 //! twice, what changed is polled by cursor, and a dry run keeps nothing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "support/antivirus.rs"]
+mod antivirus;
 #[path = "support/node.rs"]
 mod node;
 
+use antivirus::antivirus;
 use archiland::receipt::Receipt;
 use node::{Archive, Kind};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use std::net::TcpListener;
 
 fn pes(name: &str, number: u32) -> String {
     format!(
@@ -140,6 +144,32 @@ async fn a_dry_run_says_the_same_and_keeps_nothing() {
     assert_eq!(outcomes(vendor.send("", None, pes("P1", 1)).await).await.0, 201);
     let (_, tried) = outcomes(vendor.send("?dry_run=true", None, pes("P1", 1)).await).await;
     assert_eq!(tried[0]["outcome"], "before");
+    vendor.archive.stop().await;
+}
+
+#[tokio::test]
+async fn an_attachment_with_a_virus_is_refused_and_without_an_antivirus_nothing_is_taken() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let adjust = |config: &mut archiland::config::Config| config.transfers.clamd = Some(address.to_string());
+    let archive = Archive::start_with(Kind::Memory, adjust, |objects| objects).await;
+    let (token, _) = archive.agency("mairie", &["deposit", "read"]).await;
+    let mut vendor = Vendor { archive, token };
+    // Base64 of « un virus »: nothing in the file itself says so.
+    let attached = |name: &str, content: &str| {
+        let pj = format!(
+            "<PES_PJ><PJ><Contenu><Fichier>{content}</Fichier></Contenu><IdUnique V=\"1\"/><NomPJ V=\"p.txt\"/></PJ></PES_PJ></n:PES_Aller>"
+        );
+        pes(name, 1).replace("</n:PES_Aller>", &pj)
+    };
+    let (status, sent) = outcomes(vendor.send("", None, attached("P1", "dW4gdmlydXM=")).await).await;
+    assert_eq!((status, sent[0]["code"].as_str()), (503, Some("unavailable")), "nobody listens there yet");
+    assert_eq!(vendor.poll("").await["transmissions"], json!([]));
+    antivirus(TcpListener::bind(address).unwrap());
+    let (status, sent) = outcomes(vendor.send("", None, attached("P1", "dW4gdmlydXM=")).await).await;
+    assert_eq!((status, sent[0]["code"].as_str(), sent[0]["state"].as_i64()), (422, Some("virus"), Some(-1)));
+    assert!(sent[0]["detail"].as_str().unwrap().contains("p.txt") && sent[0]["archive"].is_null());
+    let (status, _) = outcomes(vendor.send("", None, attached("P1", "Ym9uam91cg==")).await).await;
+    assert_eq!(status, 201);
     vendor.archive.stop().await;
 }
 

@@ -4,6 +4,7 @@
 //! with the reason, as s2low does it: nothing of its content is kept.
 
 use super::account::Account;
+use super::antivirus::scanned;
 use super::form::{File, Form, Unusable, length};
 use super::{DENIED, Own, UNKNOWN, plain, xml};
 use crate::admission::{Metadata, SHORT_CHARS_MAX, file_name, key_hash};
@@ -73,6 +74,13 @@ pub(super) enum Taken {
 
 pub(super) fn refused(code: &'static str, message: impl Into<String>) -> Refused {
     Refused { message: message.into(), journal: Some(code), retry_after_s: None }
+}
+
+impl Refused {
+    /// Nothing is wrong with the file; not now.
+    pub(super) fn later(message: &str) -> Self {
+        Self { message: message.to_owned(), journal: None, retry_after_s: Some(60) }
+    }
 }
 
 impl From<Problem> for Refused {
@@ -188,6 +196,9 @@ impl Intake {
         let _named = app.in_flight.turn(key_hash(&agency, &format!("helios-name\0{name}\0{code}"))).await;
         if super::with(app, &agency, Own::Name(name, code)).await?.is_some() {
             return self.write(inspected.flow, Err(Fault::Seen)).await;
+        }
+        if let Some(fault) = scanned(app, &self.envelope.bytes, &inspected.extracts).await? {
+            return self.write(inspected.flow, Err(fault)).await;
         }
         match self.archive(&inspected).await {
             Ok(archive) => {

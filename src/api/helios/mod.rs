@@ -12,6 +12,7 @@
 
 mod account;
 pub(super) mod answers;
+mod antivirus;
 mod follow;
 mod form;
 mod import;

@@ -56,6 +56,9 @@ pub enum Fault {
     /// A signature does not hold, or a required one is missing.
     #[error("La signature du fichier est invalide : {0}")]
     Signature(String),
+    /// The antivirus found something.
+    #[error("virus détecté ({0})")]
+    Virus(String),
     /// What the archive itself refuses.
     #[error("l'archive refuse ce fichier : {0}")]
     Archive(String),
@@ -74,6 +77,7 @@ impl Fault {
             Self::TooLong(_) => "helios-header-too-long",
             Self::Seen => "helios-name-seen",
             Self::Signature(_) => "signature-invalid",
+            Self::Virus(_) => "virus",
             Self::Archive(_) => "helios-archive",
         }
     }
