@@ -199,6 +199,27 @@ fn text_is_clean_and_names_no_machine() {
     assert!(faults.is_empty(), "{faults}");
 }
 
+/// What stands at the top; anything else was left there by a run.
+const TOP: &[&str] = &[
+    ".git",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "README.md",
+    "SECURITY.md",
+    "build.rs",
+    "deny.toml",
+    "rustfmt.toml",
+];
+
+#[test]
+fn nothing_is_left_at_the_top() {
+    let files = fs::read_dir(".").unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let names = files.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+    let left: Vec<_> = names.filter(|name| !TOP.contains(&name.as_str())).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 #[test]
 fn policies_are_toml() {
     for file in files(Path::new("policies")).into_iter().filter(|file| file.extension().is_some_and(|e| e == "toml")) {
