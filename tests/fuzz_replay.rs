@@ -45,6 +45,7 @@ const TARGETS: &[Target] = &[
     ("pes", targets::pes),
     ("sealed_report", targets::sealed_report),
     ("evidence_batch", targets::evidence_batch),
+    ("warc", targets::warc),
 ];
 
 #[test]

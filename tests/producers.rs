@@ -12,10 +12,15 @@ mod glpi;
 mod listes;
 #[path = "support/node.rs"]
 mod node;
+#[path = "producers/parapheur.rs"]
+mod parapheur;
 #[path = "producers/rgpd.rs"]
 mod rgpd;
 #[path = "producers/small.rs"]
 mod small;
+mod support;
+#[path = "producers/web.rs"]
+mod web;
 
 use archiland::config::{Allowed, Config};
 use node::{Archive, Kind};

@@ -2,7 +2,7 @@
 
 use super::{Ending, Outcome, Unusable, terminal};
 use crate::admission::Policies;
-use crate::producer::profile::{Content, Draft, Input, InputFile, Intake, Loaded, Profiles, Refusals};
+use crate::producer::profile::{Content, Draft, Input, InputFile, Loaded, Profiles, Refusals};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ impl Check {
     }
 
     fn input(&self, loaded: &Loaded, scratch: &Path) -> anyhow::Result<Input> {
-        if loaded.profile.intake == Intake::ZipCsv {
+        if loaded.profile.intake.is_on_disk() {
             return Ok(Input { archive: Some((self.sample.clone(), scratch.to_owned())), ..Input::default() });
         }
         let mut input = Input { data: read(&self.sample)?.into(), ..Input::default() };

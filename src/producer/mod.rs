@@ -3,4 +3,6 @@
 
 pub mod folder;
 pub mod helios;
+pub mod parapheur;
 pub mod profile;
+pub mod web;

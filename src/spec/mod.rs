@@ -11,6 +11,7 @@ pub mod json_schema;
 pub mod pdf;
 pub mod pdfa;
 pub mod pes;
+pub mod premis;
 pub mod pronom;
 pub mod rng;
 pub mod seda;

@@ -1,6 +1,6 @@
 //! Profiles read and judged: those the program carries, then those of a folder, which replace them by code.
 
-use super::model::{CsvUnit, Field, Intake, Profile, Questionnaire};
+use super::model::{CsvUnit, Field, Intake, Profile, Questionnaire, Web};
 use super::text::{Piece, pieces};
 use crate::admission::{Policies, code_is_valid};
 use crate::config::in_french;
@@ -261,7 +261,7 @@ impl Loaded {
             return Err(self.fault(key("constante"), "« source » et « constante » s'excluent"));
         }
         match self.profile.intake {
-            Intake::Json => self.check_pointer(&key("source"), Some(source)),
+            Intake::Json | Intake::Warc | Intake::Parapheur => self.check_pointer(&key("source"), Some(source)),
             Intake::Xml if !source.starts_with('/') => {
                 Err(self.fault(key("source"), "chemin XPath attendu, comme /a/b"))
             }
@@ -313,6 +313,9 @@ impl Loaded {
         }
         if profile.zip.is_some() && profile.intake != Intake::ZipCsv {
             return Err(self.fault("zip", "cette section demande entree = \"zip-csv\""));
+        }
+        if profile.web != Web::default() && profile.intake != Intake::Warc {
+            return Err(self.fault("web", "cette section demande entree = \"warc\""));
         }
         if profile.questionnaire.is_some() && profile.intake != Intake::Json {
             return Err(self.fault("questionnaire", "cette section demande entree = \"json\""));

@@ -9,6 +9,7 @@
 mod answers;
 mod compose;
 pub mod csv;
+mod described;
 mod json;
 mod load;
 mod model;
@@ -19,15 +20,17 @@ mod value;
 mod xml;
 mod zip;
 
+pub use described::Described;
 pub use load::{Loaded, ProfileError, Profiles};
 pub use model::{
-    Answers, Case, Csv, CsvUnit, Duplicates, Files, Form, Intake, Profile, Question, Questionnaire, Severity, Zip,
+    Answers, Case, Csv, CsvUnit, Duplicates, Files, Form, Intake, Profile, Question, Questionnaire, Severity, Web, Zip,
 };
 pub use text::glob;
 
+use super::{parapheur, web};
 use crate::package::{Agent, Dates, Produced};
 use bytes::Bytes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Most refusals told of one sending.
 pub const REFUSALS_MAX: usize = 100;
@@ -194,7 +197,9 @@ impl Loaded {
             Intake::Csv => csv::drafts(self, input),
             Intake::ZipCsv => zip::drafts(self, input),
             Intake::Xml => xml::drafts(self, input),
-            Intake::Warc | Intake::Parapheur | Intake::Seda | Intake::Pli => Err(Refusal::new(
+            Intake::Warc => self.on_disk(input, &|path, folder| web::describe(path, folder, input, &self.profile.web)),
+            Intake::Parapheur => self.on_disk(input, &|path, folder| parapheur::describe(path, folder, input)),
+            Intake::Seda | Intake::Pli => Err(Refusal::new(
                 "producer-intake",
                 format!(
                     "ce profil reçoit des dépôts de la forme « {} » par un autre chemin",
@@ -206,6 +211,17 @@ impl Loaded {
         }?;
         same_identifiers(&drafts)?;
         Ok(drafts)
+    }
+}
+
+type Describe<'a> = dyn Fn(&Path, &Path) -> Result<Described, Refusals> + 'a;
+
+impl Loaded {
+    fn on_disk(&self, input: &Input, describe: &Describe<'_>) -> Result<Vec<Draft>, Refusals> {
+        let Some((path, folder)) = &input.archive else {
+            return Err(Refusal::new("producer-syntax", "un fichier est attendu").by("entree").into());
+        };
+        described::drafts(self, describe(path, folder)?)
     }
 }
 

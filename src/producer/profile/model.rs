@@ -51,6 +51,9 @@ pub struct Profile {
     /// How a ZIP is read.
     #[serde(default)]
     pub zip: Option<Zip>,
+    /// How a web capture is judged.
+    #[serde(default)]
+    pub web: Web,
     /// Fields, by name.
     #[serde(default, rename = "champ")]
     pub fields: Vec<Field>,
@@ -292,6 +295,18 @@ fn manifest() -> String {
 
 fn path() -> String {
     "chemin".to_owned()
+}
+
+/// How a web capture is judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Hosts other than the site's whose pages are admitted, with `*` and `?`.
+    #[serde(default, rename = "hotes")]
+    pub hosts: Vec<String>,
+    /// Whether pages of other hosts are refused.
+    #[serde(default, rename = "pages_etrangeres")]
+    pub foreign_pages: Severity,
 }
 
 /// Whether something prevents the deposit.

@@ -251,10 +251,13 @@ impl Block {
         if let Some((declared, hasher)) = self.whole {
             judge(&declared, BLOCK, declared.is(hasher), record);
         }
-        if matches!(self.http, Some(Place::Header(_) | Place::Lost))
-            || (record.kind == "response" && self.http.is_some() && record.status.is_none())
-        {
+        // A revisit may keep no header, and a request none that ends.
+        let headless = matches!(self.http, Some(Place::Header(_) | Place::Lost));
+        let mute = self.http.is_some() && record.status.is_none();
+        if record.kind == "response" && (headless || mute) {
             record.faults.push(Fault::Http);
+        } else if headless {
+            // What its payload is cannot be said.
         } else if let Some((declared, hasher)) = self.payload {
             let complete = matches!(&self.http, Some(Place::Body(Some(chunks))) if Chunks::is_whole(chunks));
             let joined = self.joined.filter(|_| complete);
