@@ -580,7 +580,7 @@ pub(crate) fn evidence_batch(data: &[u8]) {
 }
 
 /// A web capture: read in bounded memory, whatever it says of itself; records come numbered, and as many as are told.
-pub fn warc(data: &[u8]) {
+pub(crate) fn warc(data: &[u8]) {
     let limits = warc::Limits { records_max: 100, header_bytes_max: 4 << 10, bytes_max: 1 << 20, ratio_max: 50 };
     let mut count = 0;
     let read = warc::check(data, &limits, &mut |record| {
