@@ -10,6 +10,8 @@ mod ent;
 mod glpi;
 #[path = "producers/listes.rs"]
 mod listes;
+#[path = "producers/marches.rs"]
+mod marches;
 #[path = "support/node.rs"]
 mod node;
 #[path = "producers/parapheur.rs"]

@@ -1,5 +1,6 @@
 //! Drafts to archives, by the path of every deposit: links that must be known, identifiers archived before, versions.
 
+use super::bids::{self, Stamped};
 use super::receive::Held;
 use crate::admission::{Metadata, key_hash};
 use crate::api::auth::Caller;
@@ -32,6 +33,8 @@ pub(super) struct Archived {
     /// Not archived before.
     pub(super) fresh: bool,
     pub(super) warnings: Vec<String>,
+    /// When, against its deadline.
+    pub(super) stamped: Option<Stamped>,
 }
 
 /// Archives drafts; nothing is, when one of them must not be.
@@ -53,6 +56,9 @@ pub(super) async fn archive(
     let (mut refusals, mut prior) = (Refusals::default(), Vec::with_capacity(drafts.len()));
     known_links(app, caller, loaded, &mut drafts, &mut refusals).await?;
     for (draft, n) in drafts.iter().zip(1usize..) {
+        if let Some(refusal) = bids::undated(loaded, draft) {
+            refusals.push(refusal.at(format!("dépôt {n}")));
+        }
         let key = content_key(&loaded.profile.code, draft).await?;
         let before = before(app, &caller.agency, &key).await?;
         if before.is_none()
@@ -114,14 +120,17 @@ async fn one(
 ) -> Result<Archived, Problem> {
     if let Some(index) = before {
         let receipt = receipts::load(app, index).await?;
-        let warnings = draft.produced.warnings;
-        return Ok(Archived { receipt, external_id: draft.external_id, title: draft.title, fresh: false, warnings });
+        let mut warnings = draft.produced.warnings;
+        let stamped = bids::stamped(loaded, &receipt, &mut warnings);
+        let (external_id, title) = (draft.external_id, draft.title);
+        return Ok(Archived { receipt, external_id, title, fresh: false, warnings, stamped });
     }
     if loaded.profile.duplicates == Duplicates::Version {
         version(app, caller, loaded, &mut draft).await?;
     }
+    bids::flag(loaded, &mut draft, app.clock.now());
     let (external_id, title) = (draft.external_id.clone(), draft.title.clone());
-    let warnings = draft.produced.warnings.clone();
+    let mut warnings = draft.produced.warnings.clone();
     let links = draft.links.into_iter().map(|link| Link { relation: link.relation, target: link.target });
     let metadata = Metadata {
         title: draft.title,
@@ -148,7 +157,8 @@ async fn one(
     }
     let (status, receipt) = deposits::deposit(app, caller, metadata, Some(key), documents).await?;
     let fresh = status == axum::http::StatusCode::CREATED;
-    Ok(Archived { receipt, external_id, title, fresh, warnings })
+    let stamped = bids::stamped(loaded, &receipt, &mut warnings);
+    Ok(Archived { receipt, external_id, title, fresh, warnings, stamped })
 }
 
 /// The idempotency key of a draft: what it says and the digests of its documents.
@@ -225,7 +235,15 @@ async fn version(app: &App, caller: &Caller, loaded: &Loaded, draft: &mut Draft)
         number = former.saturating_add(1);
         let target = app.ark(hit.index).to_string();
         let (relation, location) = ("replaces".to_owned(), String::new());
-        draft.links.push(DraftLink { relation, target, profile: None, known: None, location });
+        draft.links.push(DraftLink {
+            relation,
+            target,
+            profile: None,
+            known: None,
+            location,
+            digest: None,
+            after: None,
+        });
     }
     draft.produced.fields.insert("version".to_owned(), number.to_string());
     Ok(())
@@ -242,9 +260,13 @@ async fn known_links(
     let own: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.external_id.clone()).collect();
     for (draft, n) in drafts.iter_mut().zip(1usize..) {
         for link in &draft.links {
-            let Some(severity) = link.known.filter(|_| !own.contains(&link.target)) else { continue };
             let profile = link.profile.as_ref().unwrap_or(&loaded.profile.code);
-            if latest(app, &caller.agency, profile, &link.target).await?.is_some() {
+            let here = *profile == loaded.profile.code && own.contains(&link.target);
+            let Some(severity) = link.known.filter(|_| !here) else { continue };
+            if let Some(hit) = latest(app, &caller.agency, profile, &link.target).await? {
+                let told = bids::target(app, link, hit.index).await?;
+                draft.produced.warnings.extend(told.kept);
+                told.refusals.into_iter().for_each(|refusal| refusals.push(refusal));
                 continue;
             }
             let refusal = Refusal::new("producer-link-unknown", "aucun dépôt de ce producteur n'a cet identifiant");

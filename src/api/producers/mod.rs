@@ -4,6 +4,7 @@
 //! whole: every error with its place in what was sent and the key of the profile that asks for it.
 
 mod archive;
+mod bids;
 mod receive;
 mod watch;
 pub(super) mod webhook;
@@ -23,6 +24,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
+use time::format_description::well_known::Rfc3339;
 
 pub(super) const DEPOSITS: &str = "/v1/producers/{profile}/deposits";
 const WEBHOOK: &str = "/v1/producers/{profile}/webhook/{agency}";
@@ -96,6 +98,12 @@ pub(super) struct DepositedOne {
     state: &'static str,
     /// Where its receipt is.
     receipt: String,
+    /// When it was time-stamped, RFC 3339, where its profile has a deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stamped: Option<String>,
+    /// Whether that is after the deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<bool>,
     /// What was not as expected, in French.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -159,6 +167,8 @@ fn document(one: Archived) -> DepositedOne {
         title: one.title,
         state: if one.fresh { "archived" } else { "before" },
         receipt: format!("/v1/receipts/{name}"),
+        stamped: one.stamped.as_ref().and_then(|stamped| stamped.time.format(&Rfc3339).ok()),
+        late: one.stamped.map(|stamped| stamped.late),
         warnings: one.warnings,
     }
 }

@@ -169,7 +169,10 @@ fn links(loaded: &Loaded, record: &dyn Record, values: &BTreeMap<String, String>
             let target = cleaned(&target, SHORT_CHARS_MAX);
             if !target.is_empty() && links.len() < LIST_MAX {
                 let (relation, profile) = (link.relation.clone(), link.profile.clone());
-                links.push(DraftLink { relation, target, profile, known: link.known, location });
+                let text = |text: &String| filled(text, values).ok();
+                let digest = link.digest.as_ref().and_then(text).map(|digest| digest.to_ascii_lowercase());
+                let after = link.after.as_ref().and_then(|after| Some((text(&after.date)?, after.field.clone())));
+                links.push(DraftLink { relation, target, profile, known: link.known, location, digest, after });
             }
         };
         if let Some(target) = link.target.as_deref().and_then(|text| filled(text, values).ok()) {

@@ -1,6 +1,6 @@
 //! Profiles read and judged: those the program carries, then those of a folder, which replace them by code.
 
-use super::model::{CsvUnit, Field, Intake, Profile, Questionnaire, Web};
+use super::model::{CsvUnit, Field, Form, Intake, Profile, Questionnaire, Severity, Web};
 use super::text::{Piece, pieces};
 use crate::admission::{Policies, code_is_valid};
 use crate::config::in_french;
@@ -228,6 +228,13 @@ impl Loaded {
         for (link, n) in profile.links.iter().zip(0usize..) {
             self.check_text(&format!("lien[{n}].cible"), link.target.as_ref(), &names)?;
             self.check_pointer(&format!("lien[{n}].liste"), link.list.as_ref())?;
+            self.check_text(&format!("lien[{n}].empreinte"), link.digest.as_ref(), &names)?;
+            self.check_text(&format!("lien[{n}].apres.date"), link.after.as_ref().map(|after| &after.date), &names)?;
+            let needs_target = link.digest.is_some() || link.after.is_some();
+            if needs_target && (link.known != Some(Severity::Refuser) || link.target.is_none()) {
+                let detail = "« empreinte » et « apres » demandent une « cible » et connu = \"refuser\"";
+                return Err(self.fault(format!("lien[{n}]"), detail));
+            }
             if link.target.is_some() == link.list.is_some() {
                 return Err(self.fault(format!("lien[{n}]"), "« cible » ou « liste », l'une des deux"));
             }
@@ -313,6 +320,15 @@ impl Loaded {
         }
         if profile.zip.is_some() && profile.intake != Intake::ZipCsv {
             return Err(self.fault("zip", "cette section demande entree = \"zip-csv\""));
+        }
+        if let Some(deadline) = &profile.deadline {
+            let limit = profile.fields.iter().find(|field| field.name == deadline.limit);
+            if limit.is_none_or(|field| field.form != Form::DateHeure || !field.required) {
+                return Err(self.fault("delai.limite", "champ obligatoire de forme « date-heure » attendu"));
+            }
+            if profile.fields.iter().any(|field| field.name == deadline.field) {
+                return Err(self.fault("delai.champ", "nom déjà pris par un champ"));
+            }
         }
         if profile.web != Web::default() && profile.intake != Intake::Warc {
             return Err(self.fault("web", "cette section demande entree = \"warc\""));

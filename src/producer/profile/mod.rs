@@ -23,7 +23,8 @@ mod zip;
 pub use described::Described;
 pub use load::{Loaded, ProfileError, Profiles};
 pub use model::{
-    Answers, Case, Csv, CsvUnit, Duplicates, Files, Form, Intake, Profile, Question, Questionnaire, Severity, Web, Zip,
+    Answers, Case, Csv, CsvUnit, Deadline, Duplicates, Files, Form, Intake, Profile, Question, Questionnaire, Severity,
+    Web, Zip,
 };
 pub use text::glob;
 
@@ -93,6 +94,10 @@ pub struct DraftLink {
     pub known: Option<Severity>,
     /// Where the target is in what was sent.
     pub location: String,
+    /// SHA-256 that a document of the target must have.
+    pub digest: Option<String>,
+    /// A date of this deposit, and the field of the target that it must not come before.
+    pub after: Option<(String, String)>,
 }
 
 /// A document of a draft.

@@ -54,6 +54,9 @@ pub struct Profile {
     /// How a web capture is judged.
     #[serde(default)]
     pub web: Web,
+    /// A deadline.
+    #[serde(default, rename = "delai")]
+    pub deadline: Option<Deadline>,
     /// Fields, by name.
     #[serde(default, rename = "champ")]
     pub fields: Vec<Field>,
@@ -470,6 +473,35 @@ pub struct LinkTexts {
     /// Whether the target must be an identifier that this producer deposited.
     #[serde(default, rename = "connu")]
     pub known: Option<Severity>,
+    /// Text of a SHA-256 that a document of the target must have; the document is read again from the store.
+    #[serde(default, rename = "empreinte")]
+    pub digest: Option<String>,
+    /// The target must have been over by then.
+    #[serde(default, rename = "apres")]
+    pub after: Option<After>,
+}
+
+/// A date of this deposit that must not come before one of the target's.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct After {
+    /// Text of a date and time with its zone.
+    pub date: String,
+    /// Field of the target, with another.
+    #[serde(rename = "champ")]
+    pub field: String,
+}
+
+/// A deadline: late is told, and kept as a field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// Field with the deadline, a date and time with its zone.
+    #[serde(rename = "limite")]
+    pub limit: String,
+    /// Field that says whether the deposit is late: `oui` or `non`.
+    #[serde(rename = "champ")]
+    pub field: String,
 }
 
 /// A list of events in the data.
