@@ -15,7 +15,24 @@ const DOCUMENT_TYPES: &str = include_str!("../../policies/document-types.toml");
 pub struct Policies {
     rules: BTreeMap<String, Rule>,
     types: BTreeMap<String, DocumentType>,
+    access: BTreeMap<String, Access>,
     version: String,
+}
+
+/// An access rule (`policies/retention.toml`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Code, as SEDA 1.0 has it (`AccessRestrictionCode`).
+    pub code: String,
+    /// French title.
+    #[serde(rename = "intitule")]
+    pub title: String,
+    /// Years after the document's latest date; none when the term cannot be computed, or never comes.
+    #[serde(default, rename = "annees")]
+    pub years: Option<u16>,
+    /// The text the rule rests on.
+    pub source: String,
 }
 
 /// A retention rule (`policies/retention.toml`).
@@ -93,6 +110,8 @@ pub struct DocumentType {
 struct RetentionFile {
     version: String,
     regle: Vec<Rule>,
+    #[serde(default)]
+    acces: Vec<Access>,
 }
 
 #[derive(Deserialize)]
@@ -160,6 +179,11 @@ impl Policies {
             }
             rules.insert(rule.code.clone(), rule);
         }
+        let mut access = BTreeMap::new();
+        for rule in rules_file.acces {
+            check_code(retention.0, &rule.code.to_ascii_lowercase(), access.contains_key(&rule.code))?;
+            access.insert(rule.code.clone(), rule);
+        }
         let mut by_code = BTreeMap::new();
         for document_type in types_file.r#type {
             check_code(types.0, &document_type.code, by_code.contains_key(&document_type.code))?;
@@ -169,7 +193,7 @@ impl Policies {
             by_code.insert(document_type.code.clone(), document_type);
         }
         let version = format!("{} / {}", rules_file.version, types_file.version);
-        Ok(Self { rules, types: by_code, version })
+        Ok(Self { rules, types: by_code, access, version })
     }
 
     /// The rule of that code.
@@ -180,6 +204,11 @@ impl Policies {
     /// The document type of that code.
     pub fn document_type(&self, code: &str) -> Option<&DocumentType> {
         self.types.get(code)
+    }
+
+    /// The access rule of that code.
+    pub fn access(&self, code: &str) -> Option<&Access> {
+        self.access.get(code)
     }
 
     /// Every rule, by code.

@@ -3,6 +3,7 @@
 //! that the archive is communicable, and the control authority is asked.
 
 use super::plan::Archived;
+use crate::package::AppliedRule;
 use time::Date;
 
 /// An archive that may not be given yet.
@@ -33,7 +34,11 @@ pub fn withheld(archive: &Archived, requester: &str, today: Date) -> Option<With
     }
     let day = today.to_string();
     let came = || archive.deposit.unit.as_ref().map(|unit| unit.rules.as_slice());
-    let rules = archive.rules.as_deref().or_else(came).unwrap_or_default();
+    let produced = archive.deposit.produced.as_ref().and_then(|produced| {
+        let (rule, end) = (produced.access.clone()?, produced.access_until.clone());
+        Some(AppliedRule { category: "AccessRule".to_owned(), rule, end, ..AppliedRule::default() })
+    });
+    let rules = archive.rules.as_deref().or_else(came).unwrap_or(produced.as_slice());
     let mut access = rules.iter().filter(|rule| rule.category == "AccessRule").peekable();
     let told = |rule: Option<String>, until: Option<String>| Withheld { archive: archive.ark.clone(), rule, until };
     if access.peek().is_none() {
@@ -49,7 +54,7 @@ pub fn withheld(archive: &Archived, requester: &str, today: Date) -> Option<With
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::package::{AppliedRule, Deposit, Unit};
+    use crate::package::{Deposit, Unit};
     use time::macros::date;
 
     fn archive(rules: &[(&str, &str, Option<&str>)]) -> Archived {

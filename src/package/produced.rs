@@ -17,6 +17,9 @@ pub struct Produced {
     /// Code of the access rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<String>,
+    /// When it ends, `YYYY-MM-DD`; none when that cannot be told, or never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_until: Option<String>,
     /// What happened to the document before its deposit, in the producer's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<LifeEvent>,

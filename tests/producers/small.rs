@@ -27,6 +27,13 @@ async fn a_sheet_of_telegestion_is_archived_once() {
     assert_eq!(kept["produced"]["fields"]["beneficiaire"], "B-204");
     assert!(!kept["produced"].to_string().contains("Personne"), "the name stays in the sheet");
     assert_eq!(kept["produced"]["events"][0]["kind"], "pointage");
+    // Fifty years after its latest date; until then another agency's auditor asks, and its own agency reads.
+    assert_eq!(kept["produced"]["access_until"], "2076-03-02");
+    let (auditor, _) = archive.agency("controle", &["audit"]).await;
+    let ark = one[0]["archive"].as_str().unwrap().rsplit('/').next().unwrap();
+    let path = format!("/v1/archives/{ark}/payloads/0");
+    super::node::problem(archive.get(&path, &auditor).await, 403, "not-communicable").await;
+    assert_eq!(archive.get(&path, &token).await.status(), 200);
     // The same again is the same archive; the same number with another content is refused.
     let again = deposited(send(&archive, &token, "telegestion", sheet().to_string()).await, 200).await;
     assert_eq!((&again[0]["archive"], again[0]["state"].as_str()), (&one[0]["archive"], Some("before")));
@@ -36,7 +43,7 @@ async fn a_sheet_of_telegestion_is_archived_once() {
     assert_eq!(refused, ["producer-duplicate @ dépôt 1"]);
     other["numero"] = json!("FI-2026-0002");
     let care = deposited(send(&archive, &token, "telegestion", other.to_string()).await, 201).await;
-    assert_eq!(record(&archive, &token, &care[0]).await["produced"]["access"], "AR052");
+    assert_eq!(record(&archive, &token, &care[0]).await["produced"]["access"], "AR061");
     archive.stop().await;
 }
 

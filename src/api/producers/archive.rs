@@ -2,7 +2,7 @@
 
 use super::bids::{self, Stamped};
 use super::receive::Held;
-use crate::admission::{Metadata, key_hash};
+use crate::admission::{Metadata, key_hash, parse_date};
 use crate::api::auth::Caller;
 use crate::api::problem::Problem;
 use crate::api::services::App;
@@ -129,6 +129,7 @@ async fn one(
         version(app, caller, loaded, &mut draft).await?;
     }
     bids::flag(loaded, &mut draft, app.clock.now());
+    draft.produced.access_until = access_until(app, &draft);
     let (external_id, title) = (draft.external_id.clone(), draft.title.clone());
     let mut warnings = draft.produced.warnings.clone();
     let links = draft.links.into_iter().map(|link| Link { relation: link.relation, target: link.target });
@@ -159,6 +160,18 @@ async fn one(
     let fresh = status == axum::http::StatusCode::CREATED;
     let stamped = bids::stamped(loaded, &receipt, &mut warnings);
     Ok(Archived { receipt, external_id, title, fresh, warnings, stamped })
+}
+
+/// When others than the producer may read a draft's documents: years after the latest of its dates, or after today.
+fn access_until(app: &App, draft: &Draft) -> Option<String> {
+    let years = app.policies.access(draft.produced.access.as_deref()?)?.years?;
+    let dates = [&draft.dates.created, &draft.dates.start, &draft.dates.end];
+    let latest = dates.into_iter().flatten().filter_map(|text| parse_date(text)).max();
+    let from = latest.unwrap_or_else(|| app.clock.now().date());
+    let year = from.year().saturating_add(i32::from(years));
+    // The 29th of February ends on the 28th where there is none.
+    let end = from.replace_year(year).or_else(|_| from.replace_day(28).and_then(|day| day.replace_year(year)));
+    end.ok().map(|end| end.to_string())
 }
 
 /// The idempotency key of a draft: what it says and the digests of its documents.

@@ -119,6 +119,7 @@ pub(super) fn draft(
         version: profile.version.clone(),
         fields: values,
         access,
+        access_until: None,
         events,
         warnings,
     };

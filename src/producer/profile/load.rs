@@ -179,13 +179,21 @@ impl Loaded {
             }
             _ => Ok(()),
         };
+        let of_access = |key: &str, code: Option<&String>| match code {
+            Some(code) if policies.access(code).is_none() => {
+                Err(self.fault(key, "règle d'accès absente de policies/retention.toml"))
+            }
+            _ => Ok(()),
+        };
         of_type("type", &profile.document_type)?;
+        of_access("acces", profile.access.as_ref())?;
         of_rule("regle", profile.rule.as_ref())?;
         for (case, n) in profile.cases.iter().zip(0usize..) {
             if let Some(code) = &case.document_type {
                 of_type(&format!("cas[{n}].type"), code)?;
             }
             of_rule(&format!("cas[{n}].regle"), case.rule.as_ref())?;
+            of_access(&format!("cas[{n}].acces"), case.access.as_ref())?;
         }
         Ok(())
     }
