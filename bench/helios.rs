@@ -21,6 +21,10 @@ use reqwest::Client;
 use reqwest::multipart::{Form, Part};
 use std::time::{Duration, Instant};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Posted at once.
 const IN_FLIGHT: usize = 16;
 /// Files of a round, and rounds; the first warms up.
