@@ -2,7 +2,7 @@
 
 use super::{Ending, Outcome, Unusable, terminal};
 use crate::admission::Policies;
-use crate::producer::profile::{Content, Draft, Input, InputFile, Loaded, Profiles, Refusals};
+use crate::producer::profile::{Content, Draft, Input, InputFile, Loaded, Profiles, Refusals, SCHEMA};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ enum What {
     Check(Check),
     /// Lister les profils que le programme porte.
     List,
+    /// Écrire le schéma JSON des profils, pour un éditeur de texte.
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,6 +52,10 @@ impl Args {
     pub(super) fn run(self) -> Outcome {
         match self.what {
             What::Check(check) => check.run(),
+            What::Schema => {
+                terminal::say(format_args!("{}", SCHEMA.trim_end()))?;
+                Ok(Ending::Done)
+            }
             What::List => {
                 for Loaded { profile, .. } in Profiles::load(None, &Policies::embedded()?)?.iter() {
                     terminal::say(format_args!(

@@ -375,7 +375,50 @@ fn questions(file: &str, list: &Questionnaire) -> Result<(), ProfileError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::SCHEMA;
     use super::*;
+    use crate::spec::json_schema::Schema;
+    use serde_json::Value;
+
+    fn as_json(text: &str) -> Value {
+        serde_json::to_value(toml::from_str::<toml::Value>(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_schema_takes_every_carried_profile_and_knows_every_key() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let validator = Schema::new(schema.clone()).unwrap();
+        for (name, text) in CARRIED.iter().filter(|(name, _)| !name.contains('/')) {
+            let faults = validator.validate(&as_json(text));
+            assert!(faults.is_empty(), "{name}: {faults:?}");
+        }
+        assert!(!validator.validate(&as_json(&format!("{MINIMAL}couleur = 1\n"))).is_empty());
+        // The reader says which keys it expects where it meets another one: the schema has the same.
+        for (section, place) in [
+            ("", "/properties"),
+            ("[dates]\n", "/$defs/dates/properties"),
+            ("[fichiers]\n", "/$defs/fichiers/properties"),
+            ("[[fichiers.empreintes]]\n", "/$defs/empreinte/properties"),
+            ("[csv]\n", "/$defs/csv/properties"),
+            ("[zip]\n", "/$defs/zip/properties"),
+            ("[web]\n", "/$defs/web/properties"),
+            ("[delai]\n", "/$defs/delai/properties"),
+            ("[[champ]]\n", "/$defs/champ/properties"),
+            ("[[cas]]\n", "/$defs/cas/properties"),
+            ("[[cas]]\n[[cas.si]]\n", "/$defs/condition/properties"),
+            ("[[agent]]\n", "/$defs/agent/properties"),
+            ("[[lien]]\n", "/$defs/lien/properties"),
+            ("[[lien]]\n[lien.apres]\n", "/$defs/apres/properties"),
+            ("[[evenement]]\n", "/$defs/evenement/properties"),
+            ("[questionnaire]\n", "/$defs/questionnaire/properties"),
+        ] {
+            let error = toml::from_str::<Profile>(&format!("{section}zzz = 1\n")).unwrap_err();
+            let expected = error.message().split_once("expected").map(|(_, names)| names.to_owned()).unwrap();
+            let named: BTreeSet<&str> = expected.split('`').skip(1).step_by(2).collect();
+            let known = schema.pointer(place).and_then(Value::as_object).unwrap();
+            assert_eq!(named, known.keys().map(String::as_str).collect(), "{section}");
+        }
+    }
 
     fn refused(text: &str) -> String {
         Loaded::parse("p.toml", text, &|_| None).unwrap_err().to_string()

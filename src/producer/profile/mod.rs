@@ -33,6 +33,9 @@ use crate::package::{Agent, Dates, Produced};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 
+/// The JSON Schema of profiles (draft 2020-12): a profile is TOML, read as the same JSON.
+pub const SCHEMA: &str = include_str!("../../../policies/producers/schema.json");
+
 /// Most refusals told of one sending.
 pub const REFUSALS_MAX: usize = 100;
 
