@@ -46,6 +46,7 @@ const TARGETS: &[Target] = &[
     ("sealed_report", targets::sealed_report),
     ("evidence_batch", targets::evidence_batch),
     ("warc", targets::warc),
+    ("premis", targets::premis),
 ];
 
 #[test]

@@ -2,6 +2,11 @@
 //! (`fuzz_targets/`) and, over the seeds in `corpus/<target>/`, by `cargo test`.
 #![allow(dead_code, clippy::expect_used)]
 
+#[path = "captures.rs"]
+mod captures;
+
+pub(crate) use captures::{premis, warc};
+
 use archiland::admission::multipart::{Event, MultipartError, Parser, PartHead};
 use archiland::admission::{Metadata, content_digest, decode_header, file_name, parse_date};
 use archiland::evidence::EvidenceBatch;
@@ -26,7 +31,6 @@ use archiland::spec::tlog::tlog_proof::TlogProof;
 use archiland::spec::tlog::witness::AddCheckpoint;
 use archiland::spec::tlog::{EMPTY_ROOT, Hash};
 use archiland::spec::tsp::{Request, TstInfo, token_of, verify_response, verify_token};
-use archiland::spec::warc;
 use archiland::spec::x509::crl::Crl;
 use archiland::spec::x509::ocsp::OcspResponse;
 use archiland::spec::x509::path::{Purpose, Wanted, find};
@@ -576,22 +580,5 @@ pub(crate) fn evidence_batch(data: &[u8]) {
         }
         let nothing = |_| None;
         assert!(!matches!(batch.record_of(index, &nothing), Ok(Some(_))) || batch.chains.is_empty());
-    }
-}
-
-/// A web capture: read in bounded memory, whatever it says of itself; records come numbered, and as many as are told.
-pub(crate) fn warc(data: &[u8]) {
-    let limits = warc::Limits { records_max: 100, header_bytes_max: 4 << 10, bytes_max: 1 << 20, ratio_max: 50 };
-    let mut count = 0;
-    let read = warc::check(data, &limits, &mut |record| {
-        count += 1;
-        assert_eq!(record.number, count, "numbered in order");
-        assert!(record.size_bytes <= limits.bytes_max, "a block beyond the limit was read");
-        for fault in &record.faults {
-            assert!(!fault.to_string().is_empty(), "told");
-        }
-    });
-    if let Ok(told) = read {
-        assert_eq!(told, count, "as many as were seen");
     }
 }

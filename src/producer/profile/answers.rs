@@ -1,7 +1,7 @@
 //! Answers to a declared list of questions: every identifier known and given once, every required question answered, every
 //! value among those declared, the evidence asked for among the files.
 
-use super::model::{Answers, Questionnaire};
+use super::questions::{Answers, Questionnaire};
 use super::record::scalar;
 use super::{Refusal, Refusals};
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! Profiles read and judged: those the program carries, then those of a folder, which replace them by code.
 
-use super::model::{CsvUnit, Field, Form, Intake, Profile, Questionnaire, Severity, Web};
+use super::model::{CsvUnit, Field, Form, Intake, Profile, Severity, Web};
+use super::questions::Questionnaire;
 use super::text::{Piece, pieces};
 use crate::admission::{Policies, code_is_valid};
 use crate::config::in_french;

@@ -13,6 +13,7 @@ mod described;
 mod json;
 mod load;
 mod model;
+mod questions;
 mod readable;
 mod record;
 mod text;
@@ -22,10 +23,8 @@ mod zip;
 
 pub use described::Described;
 pub use load::{Loaded, ProfileError, Profiles};
-pub use model::{
-    Answers, Case, Csv, CsvUnit, Deadline, Duplicates, Files, Form, Intake, Profile, Question, Questionnaire, Severity,
-    Web, Zip,
-};
+pub use model::{Case, Csv, CsvUnit, Deadline, Duplicates, Files, Form, Intake, Profile, Severity, Web, Zip};
+pub use questions::{Answers, Question, Questionnaire};
 pub use text::glob;
 
 use super::{parapheur, web};
